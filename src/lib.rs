@@ -1,0 +1,39 @@
+//! MLOps as a library: what SQLite is to databases.
+//!
+//! A program that trains or serves models links this crate and has experiment tracking in its own
+//! process: no server to start, nothing to deploy. [`Workspace`] opens everything from one URL or
+//! directory and wires it together; the parts are re-exported from their crates.
+//!
+//! ```
+//! # futures::executor::block_on(async {
+//! # let dir = tempfile::tempdir().unwrap();
+//! # let directory = dir.path().join("mlops");
+//! let ws = mlops::Workspace::open(&directory).await?;
+//!
+//! let run = ws.run("churn")?.name("baseline")?.param("lr", 0.1)?.start().await?;
+//! for step in 0..100 {
+//!     run.log_metric("loss", 1.0 / f64::from(step + 1), step.into())?;
+//! }
+//! run.finish().await?;
+//!
+//! for run in ws.search("metrics.loss < 0.5 and params.lr = '0.1'", &["metrics.loss"]).await? {
+//!     println!("{}  loss {}", run.name, run.metrics["loss"].last);
+//! }
+//! # mlops::Result::Ok(()) }).unwrap();
+//! ```
+//!
+//! # What is there
+//! Experiment tracking, artifacts and the journal, embedded. Model registry, feature store, data
+//! validation, drift monitoring, serving and recovery follow, each in a crate of its own.
+//!
+//! # What it does not do
+//! Start a server, a runtime or a thread that no handle owns; draw a user interface (export to MLflow
+//! and use its own); work on a network file system.
+
+#![forbid(unsafe_code)]
+
+mod workspace;
+
+pub use mlops_core::*;
+pub use mlops_registry::*;
+pub use workspace::{Workspace, WorkspaceBuilder};

@@ -1,0 +1,170 @@
+//! [`Workspace`]: everything from one URL or directory.
+
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use mlops_core::journal::Actor;
+use mlops_core::time::{Clock, SystemClock};
+use mlops_core::{BackendUrl, Error, ErrorKind, Result};
+use mlops_registry::{Recovered, Tracking, TrackingOptions};
+
+/// An opened workspace; clones are cheap and share it.
+///
+/// Derefs to [`Tracking`], so `ws.run("churn")` starts a run.
+#[derive(Debug, Clone)]
+pub struct Workspace {
+    tracking: Tracking,
+    directory: Option<PathBuf>,
+    recovered: Arc<Recovered>,
+}
+
+impl Workspace {
+    /// Opens the embedded workspace in a directory, and makes it if it is not there. Any number of
+    /// processes may do so at the same instant.
+    ///
+    /// Runs whose process died are marked lost, and the points that it left are stored:
+    /// [`Workspace::recovered`] says which.
+    ///
+    /// # Errors
+    /// `Denied` if the directory may not be written; `Corrupt` if the database is damaged;
+    /// `Unsupported` if it is of a newer version of this library.
+    pub async fn open(directory: impl AsRef<Path>) -> Result<Self> {
+        Self::builder(BackendUrl::directory(directory.as_ref())).open().await
+    }
+
+    /// Opens what a URL names: a path or `sqlite:` for the embedded store, `memory:` for a store that
+    /// is gone with the process.
+    ///
+    /// # Errors
+    /// As [`Workspace::open`]; `Unsupported` for a scheme that is not compiled in.
+    pub async fn connect(url: &str) -> Result<Self> {
+        Self::builder(url.parse()?).open().await
+    }
+
+    /// A workspace to be opened in another way than the default.
+    pub fn builder(url: BackendUrl) -> WorkspaceBuilder {
+        WorkspaceBuilder {
+            url,
+            actor: None,
+            clock: Arc::new(SystemClock),
+            options: TrackingOptions::default(),
+            max_bytes: None,
+        }
+    }
+
+    /// The local directory of an embedded workspace.
+    pub fn directory(&self) -> Option<&Path> {
+        self.directory.as_deref()
+    }
+
+    /// What opening took up from processes that died.
+    pub fn recovered(&self) -> &Recovered {
+        &self.recovered
+    }
+}
+
+impl Deref for Workspace {
+    type Target = Tracking;
+
+    fn deref(&self) -> &Tracking {
+        &self.tracking
+    }
+}
+
+/// How a workspace is opened.
+#[derive(Debug, Clone)]
+#[must_use = "a workspace is opened only when `open` is called"]
+pub struct WorkspaceBuilder {
+    url: BackendUrl,
+    actor: Option<Actor>,
+    clock: Arc<dyn Clock>,
+    options: TrackingOptions,
+    max_bytes: Option<u64>,
+}
+
+impl WorkspaceBuilder {
+    /// Names who makes changes in the journal; `user@host` if not set.
+    pub fn actor(mut self, actor: Actor) -> Self {
+        self.actor = Some(actor);
+        self
+    }
+
+    /// Takes the time from this clock.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Sets how runs buffer and store their points.
+    pub fn tracking(mut self, options: TrackingOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Bounds the size of the embedded database.
+    pub fn max_bytes(mut self, bytes: u64) -> Self {
+        self.max_bytes = Some(bytes);
+        self
+    }
+
+    /// Opens it.
+    ///
+    /// # Errors
+    /// As [`Workspace::open`].
+    pub async fn open(self) -> Result<Workspace> {
+        let (tracking, directory) = match self.url.scheme() {
+            "memory" => (Tracking::in_memory()?, None),
+            #[cfg(feature = "sqlite")]
+            "sqlite" => {
+                let path = self.url.path().unwrap_or(Path::new("mlops")).to_owned();
+                (self.embedded(&path)?, Some(path))
+            }
+            other => {
+                let known = if cfg!(feature = "sqlite") { "memory, sqlite" } else { "memory" };
+                return Err(Error::new(
+                    ErrorKind::Unsupported,
+                    "workspace.open",
+                    "no backend of this scheme is compiled in",
+                )
+                .with("scheme", other)
+                .with("compiled_in", known)
+                .with_hint("a plain path, or the feature `sqlite`, gives the embedded store"));
+            }
+        };
+        let recovered = Arc::new(tracking.recover().await?);
+        Ok(Workspace { tracking, directory, recovered })
+    }
+
+    #[cfg(feature = "sqlite")]
+    fn embedded(self, directory: &Path) -> Result<Tracking> {
+        use mlops_registry::backends::sqlite::{SqliteOptions, SqliteTracker};
+        use mlops_registry::blobs::Blobs;
+        use mlops_registry::durable::DurableLocal;
+
+        // Makes the directory; its errors name the path.
+        let store = DurableLocal::open(directory)?;
+        let mut options = SqliteOptions::default();
+        if let Some(bytes) = self.max_bytes {
+            options = options.with_max_bytes(bytes);
+        }
+        let actor = match self.actor {
+            Some(actor) => actor,
+            None => mlops_registry::default_actor()?,
+        };
+        let tracker = Arc::new(SqliteTracker::open(
+            directory.join("metadata.db"),
+            Arc::clone(&self.clock),
+            actor,
+            options,
+        )?);
+        Tracking::new(
+            Arc::clone(&tracker) as Arc<_>,
+            tracker,
+            Blobs::new(Arc::new(store)),
+            directory.join("spool"),
+            self.clock,
+            self.options,
+        )
+    }
+}
