@@ -30,7 +30,7 @@ mod sweep;
 mod tests;
 
 use std::fmt;
-use std::path::Path as FsPath;
+use std::path::{Path as FsPath, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -67,6 +67,7 @@ const PARTS_IN_FLIGHT: usize = 4;
 pub struct Blobs {
     store: Arc<dyn ObjectStore>,
     prefix: Path,
+    staging: Option<PathBuf>,
 }
 
 /// How a blob is stored.
@@ -101,6 +102,7 @@ impl Blobs {
         Self {
             store,
             prefix: Path::default(),
+            staging: None,
         }
     }
 
@@ -118,6 +120,13 @@ impl Blobs {
         Ok(self)
     }
 
+    /// Gathers large readers in `directory` instead of the system's temporary one, which on many
+    /// machines is memory. A killed process leaves its `mlops-blob-*` file there.
+    pub fn with_staging_dir(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.staging = Some(directory.into());
+        self
+    }
+
     /// Stores the bytes of `source`: [`prepare`](Self::prepare), then [`upload`](Self::upload).
     pub async fn put(&self, source: impl Into<BlobSource>, options: PutBlob) -> Result<Blob> {
         let prepared = self.prepare(source).await?;
@@ -130,11 +139,11 @@ impl Blobs {
     /// else into a temporary file that goes away with the [`Prepared`].
     ///
     /// # Errors
-    /// `NotFound` or `Denied` for a file that is not there or may not be read, `Invalid` if it is no
-    /// regular file (links are followed), `Conflict` if it grows or shrinks meanwhile,
+    /// `NotFound` or `Denied` for a file that is not there or may not be read, `Invalid` if it is
+    /// no regular file (links are followed), `Conflict` if it grows or shrinks meanwhile,
     /// `Unavailable` if the disk of the temporary file is full.
     pub async fn prepare(&self, source: impl Into<BlobSource>) -> Result<Prepared> {
-        source::prepare(source.into()).await
+        source::prepare(source.into(), self.staging.clone()).await
     }
 
     /// Stores what was prepared, under a new location.
@@ -189,8 +198,8 @@ impl Blobs {
     /// Opens a blob for reading.
     ///
     /// # Errors
-    /// `Corrupt` if the object is missing or has another size (or, from the stream, another digest);
-    /// `Invalid` if the location is none of this store.
+    /// `Corrupt` if the object is missing or has another size (or, from the stream, another
+    /// digest); `Invalid` if the location is none of this store.
     pub async fn get(&self, blob: &Blob) -> Result<BlobReader> {
         const OPERATION: &str = "blobs.get";
         let named = parse_location(OPERATION, &blob.location)?;
@@ -227,9 +236,9 @@ impl Blobs {
     /// temporary file beside it, which is removed on failure.
     ///
     /// # Errors
-    /// `AlreadyExists` if there is something at `path` and
-    /// [`overwrite`](DownloadBlob::overwrite) is not set; `Invalid` if it is a directory;
-    /// otherwise as [`get`](Self::get), and `NotFound`, `Denied` or `Unavailable` for the directory.
+    /// `AlreadyExists` if there is something at `path` and [`overwrite`](DownloadBlob::overwrite)
+    /// is not set; `Invalid` if it is a directory; otherwise as [`get`](Self::get), and `NotFound`,
+    /// `Denied` or `Unavailable` for the directory.
     pub async fn download(
         &self,
         blob: &Blob,
@@ -253,6 +262,7 @@ impl fmt::Debug for Blobs {
         f.debug_struct("Blobs")
             .field("store", &self.store.to_string())
             .field("prefix", &self.prefix.as_ref())
+            .field("staging", &self.staging)
             .finish()
     }
 }

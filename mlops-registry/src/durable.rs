@@ -1,22 +1,23 @@
 //! [`DurableLocal`]: a directory as an object store whose acknowledged writes survive power loss.
 //!
-//! For everything that keeps immutable objects in files: a metadata row may name an object only once
-//! the object is durable, or a crash leaves a name without bytes. `object_store`'s own
+//! For everything that keeps immutable objects in files: a metadata row may name an object only
+//! once the object is durable, or a crash leaves a name without bytes. `object_store`'s own
 //! `LocalFileSystem` (0.13.2) never calls `fsync`, neither for a file nor for the directory entry
-//! that makes it findable. The non-obvious decision: calling `fsync` *after* its `put` would not do.
-//! It renames first, so a crash in between could show a torn object under its final name, or lose
-//! the good one that was replaced. So puts are written here, in the order *bytes, fsync, name, fsync
-//! of the directories*, and only what does not write bytes (get, list, copy, rename, delete) is
-//! delegated, with an `fsync` on the safe side of it.
+//! that makes it findable. The non-obvious decision: calling `fsync` *after* its `put` would not
+//! do. It renames first, so a crash in between could show a torn object under its final name, or
+//! lose the good one that was replaced. So puts are written here, in the order *bytes, fsync, name,
+//! fsync of the directories*, and only what does not write bytes (get, list, copy, rename, delete)
+//! is delegated, with an `fsync` on the safe side of it.
 //!
 //! Staged bytes lie beside their target as `name#1`, the form that `LocalFileSystem` hides from
-//! listings. A killed process leaves such a file behind; [`DurableLocal::sweep_staged`] takes it away.
+//! listings. A killed process leaves such a file behind; [`DurableLocal::sweep_staged`] takes it
+//! away.
 //!
-//! Symbolic links below the root are refused, wherever they lead: a link is how a careless copy of a
-//! store ends in two stores that share bytes, and how a read leaves the directory that the operator
-//! granted. The root itself may be one. The check precedes the access, so it guards against accidents
-//! and not against somebody who can write to the directory at the same moment; that is what the
-//! permissions of the directory are for.
+//! Symbolic links below the root are refused, wherever they lead: a link is how a careless copy of
+//! a store ends in two stores that share bytes, and how a read leaves the directory that the
+//! operator granted. The root itself may be one. The check precedes the access, so it guards
+//! against accidents and not against somebody who can write to the directory at the same moment;
+//! that is what the permissions of the directory are for.
 
 mod disk;
 mod upload;

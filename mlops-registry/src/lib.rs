@@ -3,6 +3,7 @@
 mod active;
 mod artifacts;
 mod blocking;
+mod compare;
 mod history;
 mod points;
 mod recover;

@@ -86,7 +86,7 @@ impl TrackingOptions {
 /// for step in 0..100 {
 ///     run.log_metric("loss", 1.0 / f64::from(step + 1), step.into())?;
 /// }
-/// run.log_artifact("notes/readme.md", "as planned").await?;
+/// run.log_artifact("notes/readme.md", b"as planned".to_vec()).await?;
 /// run.finish().await?;
 ///
 /// let best = tracking.search("metrics.loss < 0.5", &["metrics.loss"]).await?;

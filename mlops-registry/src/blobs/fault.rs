@@ -1,4 +1,5 @@
-//! What the store and the file system say, in the words of [`mlops_core::Error`]; mapped here, once.
+//! What the store and the file system say, in the words of [`mlops_core::Error`]; mapped here,
+//! once.
 
 use std::error::Error as StdError;
 use std::io;

@@ -222,8 +222,8 @@ pub(super) fn file_pieces(
         let Some((mut file, mut tally, failed)) = state else {
             return Ok(None);
         };
-        // Reserved here, on one of the executor's few threads: the C library keeps what is freed apart
-        // for each thread that asked for it, and there are many blocking threads.
+        // Reserved here, on one of the executor's few threads: the C library keeps what is freed
+        // apart for each thread that asked for it, and there are many blocking threads.
         let wanted = chunk_bytes.min(usize::try_from(limit - tally.size()).unwrap_or(usize::MAX));
         let mut chunk = Vec::with_capacity(wanted);
         let read = blocking(move || {

@@ -21,11 +21,7 @@ const READER_IN_MEMORY_BYTES: u64 = 8 << 20;
 
 /// Where the bytes of a blob come from.
 ///
-/// ```ignore
-/// blobs.put(Bytes::from_static(b"weights"), PutBlob::default()).await?;
-/// blobs.put(Path::new("model.onnx"), PutBlob::default()).await?;
-/// blobs.put(BlobSource::reader(decoder), PutBlob::default()).await?;
-/// ```
+/// Converts from `Bytes`, `Vec<u8>`, `&Path` and `PathBuf`; not from text, which could be either.
 #[non_exhaustive]
 pub enum BlobSource {
     /// Bytes in memory.
@@ -111,8 +107,8 @@ impl Prepared {
         self.size
     }
 
-    /// The bytes again, in chunks of `chunk_bytes` and a last smaller one, which comes only if all of
-    /// them still have the digest.
+    /// The bytes again, in chunks of `chunk_bytes` and a last smaller one, which comes only if all
+    /// of them still have the digest.
     pub(super) async fn chunks(
         &self,
         chunk_bytes: usize,
@@ -147,12 +143,12 @@ impl Prepared {
 }
 
 /// Learns digest and size; see [`super::Blobs::prepare`].
-pub(super) async fn prepare(source: BlobSource) -> Result<Prepared> {
+pub(super) async fn prepare(source: BlobSource, staging: Option<PathBuf>) -> Result<Prepared> {
     const OPERATION: &str = "blobs.prepare";
     run(OPERATION, move || match source {
         BlobSource::Bytes(bytes) => Ok(prepared_bytes(bytes)),
         BlobSource::File(path) => prepare_file(OPERATION, path),
-        BlobSource::Reader(reader) => prepare_reader(OPERATION, reader),
+        BlobSource::Reader(reader) => prepare_reader(OPERATION, reader, staging),
     })
     .await
 }
@@ -197,7 +193,11 @@ fn prepare_file(operation: &'static str, path: PathBuf) -> Result<Prepared> {
     })
 }
 
-fn prepare_reader(operation: &'static str, mut reader: Box<dyn Read + Send>) -> Result<Prepared> {
+fn prepare_reader(
+    operation: &'static str,
+    mut reader: Box<dyn Read + Send>,
+    staging: Option<PathBuf>,
+) -> Result<Prepared> {
     let unreadable = |e: io::Error| {
         // The caller's reader failed; what kind of error that is, only the caller knows.
         Error::unavailable(operation, "the reader failed").with_source(e)
@@ -211,10 +211,11 @@ fn prepare_reader(operation: &'static str, mut reader: Box<dyn Read + Send>) -> 
     if head.len() as u64 <= READER_IN_MEMORY_BYTES {
         return Ok(prepared_bytes(head.into()));
     }
+    let staging = staging.unwrap_or_else(tempfile::env::temp_dir);
     let (mut staged, path) = tempfile::Builder::new()
         .prefix("mlops-blob-")
-        .tempfile()
-        .map_err(|e| io_error(operation, &std::env::temp_dir(), e))?
+        .tempfile_in(&staging)
+        .map_err(|e| io_error(operation, &staging, e))?
         .into_parts();
     let mut tally = Tally::default();
     let mut store = |bytes: &[u8]| {

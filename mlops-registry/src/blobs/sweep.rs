@@ -65,8 +65,8 @@ impl Blobs {
 
     /// The objects stored before `older_than` that nobody names; deletes nothing.
     ///
-    /// `named` is given some locations and answers which of them are named, by metadata, snapshots or
-    /// anything else that may want them back.
+    /// `named` is given some locations and answers which of them are named, by metadata, snapshots
+    /// or anything else that may want them back.
     pub async fn orphans<F, Answer>(
         &self,
         older_than: Instant,
@@ -116,8 +116,8 @@ impl Blobs {
     /// Deletes objects, as many at once as the store takes; those gone already are no error.
     ///
     /// # Errors
-    /// `Invalid` before anything is deleted if a location is none of this store; otherwise the first
-    /// failure, after all were tried.
+    /// `Invalid` before anything is deleted if a location is none of this store; otherwise the
+    /// first failure, after all were tried.
     pub async fn delete_all<'a>(
         &self,
         locations: impl IntoIterator<Item = &'a BlobLocation>,

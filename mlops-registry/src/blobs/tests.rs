@@ -187,6 +187,23 @@ fn prepare_stores_nothing_and_one_prepared_may_be_uploaded_again() {
 }
 
 #[test]
+fn a_large_reader_is_gathered_in_the_staging_directory_and_leaves_nothing_there() {
+    let f = Fixture::in_memory();
+    let staging = f.dir.path().join("staging");
+    let blobs = f.blobs.clone().with_staging_dir(&staging);
+    let reader = || BlobSource::reader(io::Cursor::new(random_bytes(9 * MIB)));
+    assert_eq!(
+        block_on(blobs.prepare(reader())).unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
+    fs::create_dir(&staging).unwrap();
+    let prepared = block_on(blobs.prepare(reader())).unwrap();
+    assert_eq!(names_in(&staging).len(), 1);
+    drop(prepared);
+    assert!(names_in(&staging).is_empty());
+}
+
+#[test]
 fn the_prefix_is_no_part_of_the_location() {
     let f = Fixture::in_memory();
     let team = f.blobs.clone().with_prefix("team/a").unwrap();
@@ -341,7 +358,7 @@ fn a_file_that_changed_between_prepare_and_upload_is_a_conflict_and_no_object() 
             for changed in [
                 other.clone(),
                 other[1..].to_vec(),
-                [&other[..], b"more"].concat(),
+                [&random_bytes(size)[..], b"more"].concat(),
             ] {
                 fs::write(&path, changed).unwrap();
                 assert_eq!(upload().unwrap_err().kind(), ErrorKind::Conflict);
@@ -632,7 +649,11 @@ async fn all_of_it_works_under_tokio_and_in_tasks() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 48,
+        failure_persistence: None,
+        ..Default::default()
+    })]
 
     #[test]
     fn any_size_around_a_buffer_boundary_survives_the_round_trip(

@@ -165,6 +165,9 @@ impl Disk {
                         && parents_made < MAKE_PARENT_ATTEMPTS =>
                 {
                     parents_made += 1;
+                    // A root that vanished (a disk that is no longer mounted) is not made again:
+                    // the store would seem to work, and everything in it would be missing.
+                    fs::metadata(&self.root).map_err(DiskError::io("find", &self.root))?;
                     let parent = dest.parent().unwrap_or(&self.root);
                     fs::create_dir_all(parent).map_err(DiskError::io("make directory", parent))?;
                     // A directory was missing: what was known of it, or of one below, is void.

@@ -1,7 +1,7 @@
 //! What is synced, in which order, and what happens when that fails.
 //!
-//! Power loss cannot be staged in a unit test, so a probe at the one place that calls `fsync` writes
-//! down each call, and whether the final name was already visible, and can make a call fail.
+//! Power loss cannot be staged in a unit test, so a probe at the one place that calls `fsync`
+//! writes down each call, and whether the final name was already visible, and can make a call fail.
 
 use std::fs;
 use std::io;
@@ -414,6 +414,15 @@ fn a_root_under_a_regular_file_is_invalid() {
     fs::write(dir.path().join("file"), b"").unwrap();
     let error = DurableLocal::open(dir.path().join("file/below")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+}
+
+#[test]
+fn a_root_that_vanished_is_not_made_again() {
+    let f = Fixture::new();
+    fs::remove_dir(f.store.root()).unwrap();
+    let error = block_on(f.store.put(&"x".into(), PutPayload::from_static(b"1"))).unwrap_err();
+    assert!(matches!(error, StoreError::NotFound { .. }), "{error}");
+    assert!(!f.store.root().exists());
 }
 
 #[test]
