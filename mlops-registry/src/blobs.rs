@@ -340,7 +340,7 @@ fn digest_in(location: &str) -> Option<Digest> {
 }
 
 /// What keeps two uploads of equal bytes apart; the one place here that uses randomness.
-#[allow(
+#[expect(
     clippy::disallowed_methods,
     reason = "random on purpose: nothing may depend on its value"
 )]

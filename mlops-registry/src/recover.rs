@@ -58,6 +58,10 @@ impl Tracking {
                 }
                 Found::Abandoned(spool) => match self.store_abandoned(&spool, report).await {
                     Ok(()) => spool.remove()?,
+                    // Its process died before the run itself was stored, so nothing was accepted.
+                    Err(e) if e.kind() == ErrorKind::NotFound && spool.parts.is_empty() => {
+                        spool.remove()?;
+                    }
                     Err(e) if e.kind() == ErrorKind::NotFound => report.strays.push(path),
                     Err(e) => return Err(e.with("spool", path.display())),
                 },

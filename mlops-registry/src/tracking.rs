@@ -22,6 +22,7 @@ use mlops_core::{ArtifactPath, Error, ErrorKind, ExperimentName, Key, Result, Ru
 use crate::active::RunBuilder;
 use crate::blobs::{BlobReader, BlobSource, Blobs, DownloadBlob, Progress, PutBlob};
 use crate::history;
+use crate::spool::io_error;
 
 /// How runs buffer and store their points.
 #[derive(Debug, Clone)]
@@ -132,7 +133,7 @@ impl Tracking {
     ) -> Result<Self> {
         let spools = spools.into();
         std::fs::create_dir_all(&spools)
-            .map_err(|e| crate::spool::io_error("cannot make the spool directory", &spools, e))?;
+            .map_err(|e| io_error("cannot make the spool directory", &spools, e))?;
         let parts =
             Parts { tracker, journal, blobs, spools, clock, options, _temporary: None };
         Ok(Self(Arc::new(parts)))
@@ -375,6 +376,10 @@ impl Tracking {
         let mut written = Vec::new();
         for artifact in found {
             let path = directory.join(artifact.path.as_str());
+            if let Some(parent) = path.parent() {
+                std::fs::create_dir_all(parent)
+                    .map_err(|e| io_error("cannot make the directory", parent, e))?;
+            }
             let mut options = DownloadBlob::default();
             options.progress.clone_from(&progress);
             self.0.blobs.download(&artifact.blob, &path, options).await?;

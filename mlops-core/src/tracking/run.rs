@@ -341,7 +341,7 @@ impl FromStr for Digest {
     fn from_str(text: &str) -> Result<Self> {
         let invalid =
             || Error::invalid("digest", "is not 64 hexadecimal digits").with("digest", text.escape_debug());
-        if text.len() != 64 || !text.is_ascii() {
+        if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(invalid());
         }
         let mut bytes = [0; 32];

@@ -147,5 +147,5 @@ pub const CORPUS: &[(&str, &[u8])] = &[
     ("not not tags.team = 'x'", &[1, 2, 3, 4, 5]),
     ("tags.team = 'x' and not metrics.auc > 0.6", &[1, 2, 3]),
     ("metrics.absent = 1 or name = 'axb'", &[35]),
-    ("not (metrics.absent = 1 and name = 'axb')", &[]),
+    ("tags.label like '___' and not (metrics.absent = 1 and name = 'axb')", &[34, 36, 37]),
 ];

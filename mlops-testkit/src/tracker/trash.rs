@@ -176,11 +176,11 @@ async fn a_plan_for_experiments_names_all_their_runs(f: Fixture) {
 
 async fn a_plan_for_what_is_not_in_the_trash_is_invalid_and_for_the_unknown_not_found(f: Fixture) {
     let run = f.one_run().await;
-    let plan = |what| f.tracker.plan_purge(what);
-    fails(ErrorKind::Invalid, plan(&Purge::Runs(vec![run.id])).await);
-    fails(ErrorKind::Invalid, plan(&Purge::Experiments(vec![run.experiment])).await);
-    fails(ErrorKind::NotFound, plan(&Purge::Runs(vec![run_id(9)])).await);
-    fails(ErrorKind::NotFound, plan(&Purge::Experiments(vec![experiment_id(9)])).await);
+    let plan = async |what| f.tracker.plan_purge(&what).await;
+    fails(ErrorKind::Invalid, plan(Purge::Runs(vec![run.id])).await);
+    fails(ErrorKind::Invalid, plan(Purge::Experiments(vec![run.experiment])).await);
+    fails(ErrorKind::NotFound, plan(Purge::Runs(vec![run_id(9)])).await);
+    fails(ErrorKind::NotFound, plan(Purge::Experiments(vec![experiment_id(9)])).await);
 }
 
 async fn a_plan_counts_artifacts_and_changes_nothing(f: Fixture) {

@@ -1,0 +1,104 @@
+//! Backends that commit one sin each: the test of the test-suite.
+//!
+//! A case that no wrong backend fails proves nothing. Each [`Saboteur`] wraps the reference model,
+//! breaks one sentence of the contract in the way that real systems break it, and names the cases
+//! that must notice. It must fail exactly these: one less, and the suite is blind there; one more, and
+//! a case tests something that its name does not say.
+
+mod journal;
+mod list;
+mod tracker;
+
+use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Arc, Once};
+
+use futures::executor::block_on;
+use libtest_mimic::{Failed, Trial};
+
+use self::journal::Forgetful;
+use self::tracker::Sinner;
+use crate::{Case, Opened, memory, tracker_cases};
+
+pub use list::{SABOTEURS, Sin};
+
+/// A wrong backend, and the cases that must notice.
+#[derive(Debug, Clone, Copy)]
+pub struct Saboteur {
+    /// Its name: `saboteur::lost_update`.
+    pub name: &'static str,
+    /// What it does wrong.
+    pub sin: Sin,
+    /// The cases that name its sin; it fails these and passes all others.
+    pub caught_by: &'static [&'static str],
+}
+
+/// A test for each saboteur: it fails the cases that name its sin, and no other.
+pub fn trials() -> Vec<Trial> {
+    let trial = |saboteur: &'static Saboteur| {
+        Trial::test(format!("saboteur::{}", saboteur.name), || saboteur.is_caught())
+    };
+    SABOTEURS.iter().map(trial).collect()
+}
+
+impl Saboteur {
+    /// A fresh store that sins.
+    ///
+    /// # Errors
+    /// None: the reference model is never absent.
+    pub fn open(&self) -> Opened {
+        let mut fixture = memory()?;
+        fixture.tracker = Arc::new(Sinner::new(self.sin, fixture.tracker));
+        fixture.journal = Arc::new(Forgetful::new(self.sin, fixture.journal));
+        Ok(fixture)
+    }
+
+    /// Runs every case and compares those that fail with [`Saboteur::caught_by`].
+    ///
+    /// # Errors
+    /// Which cases failed and should not have, and which should have and did not.
+    pub fn is_caught(&self) -> Result<(), Failed> {
+        let cases = tracker_cases();
+        let mut wrong = Vec::new();
+        for case in &cases {
+            let expected = self.caught_by.contains(&case.name);
+            match (self.passes(case)?, expected) {
+                (true, true) => wrong.push(format!("not noticed by {}", case.name)),
+                (false, false) => wrong.push(format!("also fails {}", case.name)),
+                _ => {}
+            }
+        }
+        let known = |name: &&&str| cases.iter().any(|case| case.name == **name);
+        wrong.extend(self.caught_by.iter().filter(|name| !known(name)).map(|name| format!("no case {name}")));
+        if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n").into()) }
+    }
+
+    fn passes(&self, case: &Case) -> Result<bool, Failed> {
+        let fixture = self.open().map_err(|absent| absent.to_string())?;
+        if !(case.requires)(fixture.tracker.capability()) {
+            return Ok(!self.caught_by.contains(&case.name));
+        }
+        Ok(quietly(|| block_on((case.run)(fixture))))
+    }
+}
+
+thread_local! {
+    static QUIET: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether it runs without a panic; what it prints when it panics is not shown.
+fn quietly(run: impl FnOnce()) -> bool {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let loud = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !QUIET.get() {
+                loud(info);
+            }
+        }));
+    });
+    QUIET.set(true);
+    let result = panic::catch_unwind(AssertUnwindSafe(run));
+    QUIET.set(false);
+    result.is_ok()
+}

@@ -1,0 +1,48 @@
+//! A journal that forgets.
+
+use async_trait::async_trait;
+use mlops_core::Result;
+use mlops_core::journal::{Event, Journal, JournalProof};
+use std::sync::Arc;
+
+use super::Sin;
+
+/// Hides rows if that is the sin, and is honest otherwise.
+#[derive(Debug)]
+pub(super) struct Forgetful {
+    sin: Sin,
+    inner: Arc<dyn Journal>,
+}
+
+impl Forgetful {
+    pub(super) fn new(sin: Sin, inner: Arc<dyn Journal>) -> Self {
+        Self { sin, inner }
+    }
+
+    fn forgets(&self, event: &Event) -> bool {
+        let fields = event.payload.as_object().map_or(0, serde_json::Map::len);
+        self.sin == Sin::ForgetsRows && fields == 1 && event.payload.get("inputs").is_some()
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Journal for Forgetful {
+    /// Renumbers what is left, as if the forgotten rows had never been written.
+    async fn events(&self, after: u64, limit: usize) -> Result<Vec<Event>> {
+        let mut events = self.inner.events(0, usize::MAX >> 1).await?;
+        events.retain(|event| !self.forgets(event));
+        for (event, number) in events.iter_mut().zip(1..) {
+            event.sequence = number;
+        }
+        Ok(events.into_iter().filter(|event| event.sequence > after).take(limit).collect())
+    }
+
+    async fn seal(&self) -> Result<JournalProof> {
+        self.inner.seal().await
+    }
+
+    async fn verify(&self) -> Result<JournalProof> {
+        self.inner.verify().await
+    }
+}

@@ -1,0 +1,42 @@
+//! A bar on a terminal, nothing elsewhere.
+
+use std::io::{self, IsTerminal};
+use std::sync::Arc;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use mlops::blobs::Progress;
+
+/// A bar on standard error while files are on their way; goes away when it is dropped.
+pub(crate) struct Bar(Option<ProgressBar>);
+
+impl Bar {
+    /// A bar that says what is done, if somebody can see it.
+    pub(crate) fn new(what: &'static str) -> Self {
+        if !io::stderr().is_terminal() {
+            return Self(None);
+        }
+        let bar = ProgressBar::new(0).with_message(what);
+        let style = "{msg} [{bar:30}] {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec}";
+        if let Ok(style) = ProgressStyle::with_template(style) {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        Self(Some(bar))
+    }
+
+    /// What the library tells how far it is.
+    pub(crate) fn progress(&self) -> Option<Progress> {
+        let bar = self.0.clone()?;
+        Some(Arc::new(move |done, total| {
+            bar.set_length(total);
+            bar.set_position(done);
+        }))
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Finding and opening the store that a command is about.
+
+use mlops::{BackendUrl, Error, ErrorKind, Workspace};
+use serde_json::json;
+
+use crate::failure::{COMMAND, Failure};
+use crate::format;
+use crate::output::Output;
+
+/// What the embedded store's database is called within its directory.
+pub(crate) const DATABASE: &str = "metadata.db";
+
+/// Opens a store that must be there.
+pub(crate) async fn open(url: &str, output: &mut Output) -> Result<Workspace, Failure> {
+    let parsed: BackendUrl = url.parse()?;
+    if parsed.scheme() == "sqlite" {
+        let directory = parsed.path().unwrap_or_else(|| std::path::Path::new(url));
+        // An entry that cannot be looked at is left to the library, which says why.
+        if matches!(directory.join(DATABASE).try_exists(), Ok(false)) {
+            return Err(Error::not_found(COMMAND, format!("no store in {parsed}"))
+                .with_hint("name one with --store or MLOPS_URL; a program that opens one makes it")
+                .into());
+        }
+    }
+    let workspace = create(url).await?;
+    let found = workspace.recovered();
+    if !found.lost.is_empty() || found.points > 0 {
+        let text = format!(
+            "note: taken up from processes that died: {} marked lost, {} stored",
+            format::count(found.lost.len() as u64, "run"),
+            format::count(found.points, "point"),
+        );
+        let json = json!({ "recovered": { "lost": found.lost, "points": found.points } });
+        output.note(&text, Some(&json))?;
+    }
+    Ok(workspace)
+}
+
+/// Opens a store, and makes it if it is not there.
+pub(crate) async fn create(url: &str) -> Result<Workspace, Failure> {
+    let workspace = Workspace::connect(url).await;
+    workspace.map_err(|e| match e.kind() {
+        ErrorKind::Unsupported | ErrorKind::Invalid => Failure::from(e),
+        _ => e
+            .with(
+                "store",
+                url.parse::<BackendUrl>()
+                    .map_or_else(|_| String::new(), |u| u.to_string()),
+            )
+            .into(),
+    })
+}
