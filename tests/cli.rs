@@ -41,17 +41,14 @@ impl Store {
         self.0.path()
     }
 
-    fn mlops(&self, args: &[&str]) -> Output {
+    fn mlops(&self, args: &str) -> Output {
         let mut command = Command::new(MLOPS);
-        command
-            .args(args)
-            .current_dir(self.path())
-            .env_remove("MLOPS_URL");
+        command.args(words(args)).current_dir(self.path()).env_remove("MLOPS_URL");
         command.output().unwrap()
     }
 
     /// What a command prints that must succeed.
-    fn done(&self, args: &[&str]) -> String {
+    fn done(&self, args: &str) -> String {
         let output = self.mlops(args);
         assert!(
             output.status.success(),
@@ -62,14 +59,14 @@ impl Store {
     }
 
     /// The document of a command that must succeed.
-    fn json(&self, args: &[&str]) -> Value {
-        let printed = self.done(&[args, &["--json"]].concat());
+    fn json(&self, args: &str) -> Value {
+        let printed = self.done(&format!("{args} --json"));
         serde_json::from_str(&printed).unwrap_or_else(|e| panic!("{args:?}: {e}: {printed}"))
     }
 
     /// Exit code and error of a command that must fail, for a program.
-    fn refused(&self, args: &[&str]) -> (i32, Value) {
-        let output = self.mlops(&[args, &["--json"]].concat());
+    fn refused(&self, args: &str) -> (i32, Value) {
+        let output = self.mlops(&format!("{args} --json"));
         let printed = text(&output.stderr);
         let document: Value = serde_json::from_str(printed.lines().last().unwrap_or_default())
             .unwrap_or_else(|e| panic!("{args:?}: {e}: {printed}"));
@@ -248,71 +245,57 @@ fn every_command_prints_one_document_for_programs() {
     fs::write(store.path().join("notes.txt"), "as planned").unwrap();
     let baseline = id_at(NOON).to_string();
     for (args, check) in [
-        (&["experiments", "list"][..], "/0/name"),
-        (&["experiments", "show", "churn"], "/runs"),
-        (&["experiments", "create", "new"], "/id"),
-        (&["experiments", "rename", "new", "newer"], "/name"),
+        ("experiments list", "/0/name"),
+        ("experiments show churn", "/runs"),
+        ("experiments create new", "/id"),
+        ("experiments rename new newer", "/name"),
         (
-            &["experiments", "tag", "newer", "a=1", "--remove", "b"],
+            "experiments tag newer a=1 --remove b",
             "/tags/a",
         ),
-        (&["experiments", "delete", "newer"], "/deleted"),
-        (&["experiments", "restore", "newer"], "/id"),
-        (&["runs", "list"], "/0/experiment_name"),
+        ("experiments delete newer", "/deleted"),
+        ("experiments restore newer", "/id"),
+        ("runs list", "/0/experiment_name"),
         (
-            &["runs", "search", "metrics.auc > 0.9"],
+            "runs search 'metrics.auc > 0.9'",
             "/0/metrics/auc/last",
         ),
-        (&["runs", "show", "baseline"], "/artifacts/1/digest"),
-        (&["runs", "compare", "baseline", "deep"], "/rows/0/values/1"),
-        (&["runs", "count"], "/runs"),
-        (&["runs", "history", "baseline", "loss"], "/49/value"),
+        ("runs show baseline", "/artifacts/1/digest"),
+        ("runs compare baseline deep", "/rows/0/values/1"),
+        ("runs count", "/runs"),
+        ("runs history baseline loss", "/49/value"),
         (
-            &["runs", "tag", "baseline", "reviewed=yes"],
+            "runs tag baseline reviewed=yes",
             "/0/tags/reviewed",
         ),
-        (&["runs", "note", "baseline", "better"], "/0/note"),
-        (&["runs", "delete", "deep", "wide"], "/1/deleted"),
-        (&["runs", "restore", "deep", "wide"], "/1/id"),
-        (&["runs", "recover"], "/points"),
-        (&["artifacts", "list", &baseline], "/0/path"),
+        ("runs note baseline better", "/0/note"),
+        ("runs delete deep wide", "/1/deleted"),
+        ("runs restore deep wide", "/1/id"),
+        ("runs recover", "/points"),
+        (&format!("artifacts list {}", baseline), "/0/path"),
         (
-            &["artifacts", "get", "baseline", "model", "--out", "out"],
+            "artifacts get baseline model --out out",
             "/1",
         ),
-        (&["artifacts", "put", "baseline", "notes.txt"], "/0/size"),
-        (&["trash", "list"], "/0/kind"),
-        (&["trash", "purge", "--dry-run"], "/plan/purge/runs/0"),
+        ("artifacts put baseline notes.txt", "/0/size"),
+        ("trash list", "/0/kind"),
+        ("trash purge --dry-run", "/plan/purge/runs/0"),
         (
-            &[
-                "retention",
-                "--keep-last",
-                "1",
-                "--older-than",
-                "30d",
-                "--dry-run",
-            ],
+            "retention --keep-last 1 --older-than 30d --dry-run",
             "/plan/delete/1",
         ),
         (
-            &[
-                "retention",
-                "--keep-last",
-                "1",
-                "--older-than",
-                "30d",
-                "--yes",
-            ],
+            "retention --keep-last 1 --older-than 30d --yes",
             "/done/deleted_runs",
         ),
-        (&["trash", "purge", "--yes"], "/done/freed_bytes"),
+        ("trash purge --yes", "/done/freed_bytes"),
         (
-            &["journal", "tail", "--after", "0", "--limit", "1"],
+            "journal tail --after 0 --limit 1",
             "/0/sequence",
         ),
-        (&["journal", "verify"], "/sealed"),
-        (&["journal", "seal"], "/head"),
-        (&["info"], "/runs/by_status/finished"),
+        ("journal verify", "/sealed"),
+        ("journal seal", "/head"),
+        ("info", "/runs/by_status/finished"),
     ] {
         let document = store.json(args);
         assert!(
@@ -326,7 +309,7 @@ fn every_command_prints_one_document_for_programs() {
 fn a_bad_filter_is_refused_with_its_position() {
     let store = Store::filled();
     let (code, error) =
-        store.refused(&["runs", "search", "metrics.auc > 0.9 and staus = 'failed'"]);
+        store.refused("runs search `metrics.auc > 0.9 and staus = 'failed'`");
     assert_eq!(code, 2, "{error:#}");
     assert_eq!(error["kind"], "invalid");
     assert_eq!(error["context"]["position"], "23");
@@ -337,79 +320,58 @@ fn a_bad_filter_is_refused_with_its_position() {
 fn exit_codes_and_kinds_are_those_of_the_documentation() {
     let store = Store::filled();
     let unknown = "0".repeat(32);
-    store.done(&[
-        "artifacts",
-        "get",
-        "baseline",
-        "model/spec.json",
-        "--out",
-        "out",
-    ]);
+    store.done("artifacts get baseline model/spec.json --out out");
     for (args, code, kind) in [
-        (&["runs", "show", "nobody"][..], 4, "not found"),
-        (&["runs", "show", &unknown], 4, "not found"),
-        (&["runs", "show", "019"], 4, "not found"),
-        (&["runs", "show", "0194"], 2, "invalid"),
-        (&["runs", "compare", "deep", "deep"], 2, "invalid"),
-        (&["runs", "history", "deep", "lozz"], 4, "not found"),
-        (&["runs", "list", "--columns", "metrix.x"], 2, "invalid"),
+        ("runs show nobody", 4, "not found"),
+        (&format!("runs show {}", unknown), 4, "not found"),
+        ("runs show 019", 4, "not found"),
+        ("runs show 0194", 2, "invalid"),
+        ("runs compare deep deep", 2, "invalid"),
+        ("runs history deep lozz", 4, "not found"),
+        ("runs list --columns metrix.x", 2, "invalid"),
         (
-            &["runs", "list", "--order-by", "datasets.name"],
+            "runs list --order-by datasets.name",
             2,
             "invalid",
         ),
-        (&["runs", "list", "--page", "nonsense"], 2, "invalid"),
-        (&["runs", "list", "--experiment", "nobody"], 4, "not found"),
-        (&["runs", "delete", "deep", "nobody"], 4, "not found"),
-        (&["experiments", "create", "churn"], 3, "already exists"),
+        ("runs list --page nonsense", 2, "invalid"),
+        ("runs list --experiment nobody", 4, "not found"),
+        ("runs delete deep nobody", 4, "not found"),
+        ("experiments create churn", 3, "already exists"),
         (
-            &["experiments", "rename", "churn", "fraud"],
+            "experiments rename churn fraud",
             3,
             "already exists",
         ),
-        (&["experiments", "rename", "churn", ""], 2, "invalid"),
+        ("experiments rename churn ''", 2, "invalid"),
         (
-            &[
-                "artifacts",
-                "get",
-                "baseline",
-                "model/spec.json",
-                "--out",
-                "out",
-            ],
+            "artifacts get baseline model/spec.json --out out",
             3,
             "already exists",
         ),
-        (&["artifacts", "get", "baseline", "nothing"], 4, "not found"),
+        ("artifacts get baseline nothing", 4, "not found"),
         (
-            &[
-                "artifacts",
-                "get",
-                "baseline",
-                "model/spec.json",
-                "--out",
-                "-",
-            ],
+            "artifacts get baseline model/spec.json --out -",
             2,
             "invalid",
         ),
         (
-            &["artifacts", "put", "baseline", "absent.txt"],
+            "artifacts put baseline absent.txt",
             4,
             "not found",
         ),
-        (&["trash", "purge"], 2, "invalid"),
+        ("trash purge", 2, "invalid"),
         (
-            &["retention", "--keep-last", "1", "--older-than", "1d"],
+            "retention --keep-last 1 --older-than 1d",
             2,
             "invalid",
         ),
-        (&["runs", "lsit"], 64, "usage"),
-        (&["runs", "tag", "deep"], 64, "usage"),
-        (&["runs", "tag", "deep", "novalue"], 64, "usage"),
-        (&["trash", "purge", "--older-than", "5x"], 64, "usage"),
-        (&["trash", "purge", "--yes", "--dry-run"], 64, "usage"),
-        (&["--store", "etcd://host/x", "info"], 1, "unsupported"),
+        ("runs lsit", 64, "usage"),
+        ("runs tag deep", 64, "usage"),
+        ("runs tag deep novalue", 64, "usage"),
+        ("trash purge --older-than 5x", 64, "usage"),
+        ("trash purge --yes --dry-run", 64, "usage"),
+        ("--store etcd://host/x info", 1, "unsupported"),
     ] {
         let (found, error) = store.refused(args);
         assert_eq!(
@@ -419,7 +381,7 @@ fn exit_codes_and_kinds_are_those_of_the_documentation() {
         );
     }
     assert_eq!(
-        store.json(&["runs", "count"])["runs"],
+        store.json("runs count")["runs"],
         4,
         "a refused command changed something"
     );
@@ -428,14 +390,14 @@ fn exit_codes_and_kinds_are_those_of_the_documentation() {
 #[test]
 fn an_ambiguous_prefix_shows_what_may_be_meant() {
     let store = Store::filled();
-    let (code, error) = store.refused(&["runs", "show", "0194"]);
+    let (code, error) = store.refused("runs show 0194");
     let shown = error["context"]["runs"].as_str().unwrap();
     assert_eq!((code, shown.split(", ").count()), (2, 4));
     assert!(shown.contains(&id_at(NOON).to_string()));
     let twelve = &id_at(NOON).to_string()[..12];
-    assert_eq!(store.json(&["runs", "show", twelve])["name"], "baseline");
+    assert_eq!(store.json(&format!("runs show {}", twelve))["name"], "baseline");
     assert_eq!(
-        store.json(&["runs", "show", &twelve.to_uppercase()])["name"],
+        store.json(&format!("runs show {}", twelve.to_uppercase()))["name"],
         "baseline"
     );
 }
@@ -443,28 +405,28 @@ fn an_ambiguous_prefix_shows_what_may_be_meant() {
 #[test]
 fn what_is_in_the_trash_is_found_only_after_what_is_not() {
     let store = Store::filled();
-    assert!(store.json(&["runs", "show", "typo"])["deleted"].is_string());
-    store.done(&["runs", "restore", "typo"]);
-    assert!(store.json(&["runs", "show", "typo"])["deleted"].is_null());
+    assert!(store.json("runs show typo")["deleted"].is_string());
+    store.done("runs restore typo");
+    assert!(store.json("runs show typo")["deleted"].is_null());
 }
 
 #[test]
 fn a_command_that_reads_makes_no_store() {
     let store = Store::empty();
     for args in [
-        &["runs", "list"][..],
-        &["info"],
-        &["runs", "tag", "x", "a=b"],
-        &["trash", "list"],
+        "runs list",
+        "info",
+        "runs tag x a=b",
+        "trash list",
     ] {
         let output = store.mlops(args);
         assert_eq!(output.status.code(), Some(4));
         assert!(text(&output.stderr).starts_with("error: no store in ./mlops\nhint: "));
     }
-    assert_eq!(store.refused(&["experiments", "create", " "]).0, 2);
+    assert_eq!(store.refused("experiments create ' '").0, 2);
     assert_eq!(fs::read_dir(store.path()).unwrap().count(), 0);
-    store.done(&["experiments", "create", "churn"]);
-    assert_eq!(store.json(&["experiments", "list"])[0]["runs"], 0);
+    store.done("experiments create churn");
+    assert_eq!(store.json("experiments list")[0]["runs"], 0);
 }
 
 #[test]
@@ -472,7 +434,7 @@ fn the_store_is_named_by_option_or_environment() {
     let store = Store::filled();
     let elsewhere = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}", store.path().join("mlops").display());
-    let count = |args: &[&str], variable: Option<&str>| {
+    let count = |args: &format!("{}", str), variable: Option<&str>| {
         let mut command = Command::new(MLOPS);
         command
             .args(args)
@@ -483,10 +445,10 @@ fn the_store_is_named_by_option_or_environment() {
         }
         text(&command.output().unwrap().stdout)
     };
-    assert_eq!(count(&["runs", "count", "--store", &url], None), "4\n");
-    assert_eq!(count(&["runs", "count"], Some(&url)), "4\n");
+    assert_eq!(count(&format!("runs count --store {}", url), None), "4\n");
+    assert_eq!(count("runs count", Some(&url)), "4\n");
     assert_eq!(
-        count(&["--store", &url, "runs", "count"], Some("nowhere")),
+        count(&format!("--store {} runs count", url), Some("nowhere")),
         "4\n"
     );
 }
@@ -521,7 +483,7 @@ fn pages_hold_every_run_once() {
         }
     }
     assert_eq!(names, ["baseline", "deep", "rules", "wide"]);
-    let all = store.json(&["runs", "list", "--all", "--view", "all"]);
+    let all = store.json("runs list --all --view all");
     assert_eq!(all.as_array().unwrap().len(), 5);
 }
 
@@ -529,7 +491,7 @@ fn pages_hold_every_run_once() {
 fn a_reader_that_has_seen_enough_is_no_error() {
     let store = Store::filled();
     fs::write(store.path().join("large"), vec![0; 4 << 20]).unwrap();
-    store.done(&["artifacts", "put", "baseline", "large"]);
+    store.done("artifacts put baseline large");
     let line =
         "{ mlops artifacts get baseline large --out - 2>errors; echo $? >code; } | head -c 1";
     store.shell(line);
@@ -549,14 +511,14 @@ fn artifacts_come_back_byte_for_byte() {
     fs::create_dir_all(store.path().join("tree/deep")).unwrap();
     fs::write(store.path().join("tree/deep/data.bin"), &bytes).unwrap();
     fs::write(store.path().join("tree/readme"), "hello").unwrap();
-    let stored = store.json(&["artifacts", "put", "deep", "tree", "--path", "v1"]);
+    let stored = store.json("artifacts put deep tree --path v1");
     assert_eq!(stored[0]["path"], "v1/deep/data.bin");
-    store.done(&["artifacts", "get", "deep", "v1/", "--out", "back"]);
+    store.done("artifacts get deep v1/ --out back");
     assert_eq!(
         fs::read(store.path().join("back/v1/deep/data.bin")).unwrap(),
         bytes
     );
-    let piped = store.mlops(&["artifacts", "get", "deep", "v1/deep/data.bin", "--out", "-"]);
+    let piped = store.mlops("artifacts get deep v1/deep/data.bin --out -");
     assert!(piped.status.success());
     assert_eq!(piped.stdout, bytes);
 }
@@ -564,13 +526,13 @@ fn artifacts_come_back_byte_for_byte() {
 #[test]
 fn what_was_stored_cannot_move_the_cursor_of_who_looks_at_it() {
     let store = Store::filled();
-    store.done(&["runs", "tag", "deep", "evil=\u{1b}[2J\u{7}gone"]);
-    store.done(&["runs", "note", "deep", "two\nlines\u{1b}[31m"]);
+    store.done("runs tag deep evil=\u{1b}[2J\u{7}gone");
+    store.done("runs note deep two\nlines\u{1b}[31m");
     for args in [
-        &["runs", "show", "deep"][..],
-        &["runs", "list", "--columns", "tags.evil"],
-        &["runs", "compare", "deep", "wide"],
-        &["journal", "tail"],
+        "runs show deep",
+        "runs list --columns tags.evil",
+        "runs compare deep wide",
+        "journal tail",
     ] {
         let printed = store.done(args);
         assert!(
@@ -579,7 +541,7 @@ fn what_was_stored_cannot_move_the_cursor_of_who_looks_at_it() {
         );
     }
     assert_eq!(
-        store.json(&["runs", "show", "deep"])["tags"]["evil"],
+        store.json("runs show deep")["tags"]["evil"],
         "\u{1b}[2J\u{7}gone"
     );
 }
@@ -587,7 +549,7 @@ fn what_was_stored_cannot_move_the_cursor_of_who_looks_at_it() {
 #[test]
 fn a_history_in_csv_holds_every_point_exactly() {
     let store = Store::filled();
-    let csv = store.done(&["runs", "history", "baseline", "loss", "--csv"]);
+    let csv = store.done("runs history baseline loss --csv");
     let mut lines = csv.lines();
     assert_eq!(lines.next(), Some("step,time,value"));
     for (step, line) in lines.by_ref().take(50).enumerate() {
@@ -599,7 +561,7 @@ fn a_history_in_csv_holds_every_point_exactly() {
         );
     }
     assert_eq!(lines.next(), None);
-    let few = store.json(&["runs", "history", "baseline", "loss", "--max-points", "8"]);
+    let few = store.json("runs history baseline loss --max-points 8");
     assert!(few.as_array().unwrap().len() <= 8);
     let some = [
         "runs",
@@ -617,27 +579,27 @@ fn a_history_in_csv_holds_every_point_exactly() {
 #[test]
 fn a_purge_says_its_plan_and_does_it_only_when_told() {
     let store = Store::filled();
-    let output = store.mlops(&["trash", "purge"]);
+    let output = store.mlops("trash purge");
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stdout).starts_with("for ever: 0 experiments, 1 run, "));
     assert!(text(&output.stderr).contains("nothing was done"));
-    store.done(&["trash", "purge", "--older-than", "36500d", "--yes"]);
-    assert_eq!(store.json(&["trash", "list"]).as_array().unwrap().len(), 1);
+    store.done("trash purge --older-than 36500d --yes");
+    assert_eq!(store.json("trash list").as_array().unwrap().len(), 1);
     assert_eq!(
-        store.json(&["trash", "purge", "--yes"])["done"]["purged_runs"],
+        store.json("trash purge --yes")["done"]["purged_runs"],
         1
     );
-    assert_eq!(store.json(&["trash", "list"]).as_array().unwrap().len(), 0);
+    assert_eq!(store.json("trash list").as_array().unwrap().len(), 0);
 }
 
 #[test]
 fn the_end_of_a_journal_of_any_length_is_found() {
     let store = Store::empty();
-    store.done(&["experiments", "create", "e"]);
+    store.done("experiments create e");
     for length in 2..=9 {
-        store.done(&["experiments", "tag", "e", &format!("n={length}")]);
-        let tail = store.json(&["journal", "tail", "--limit", "1"]);
+        store.done(&format!("experiments tag e {} n={length}", format));
+        let tail = store.json("journal tail --limit 1");
         assert_eq!(tail[0]["sequence"], length);
-        assert_eq!(store.json(&["info"])["journal_events"], length);
+        assert_eq!(store.json("info")["journal_events"], length);
     }
 }

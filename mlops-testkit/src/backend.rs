@@ -10,7 +10,7 @@ use mlops_core::time::ManualClock;
 use mlops_registry::backends::memory::MemoryTracker;
 
 use crate::build::{ACTOR, NOW};
-use crate::{Fixture, tracker_cases};
+use crate::{Case, Fixture, differential, search_differential, tracker_cases};
 
 /// Why a backend cannot be tested here: its server is not installed, its variable is not set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,17 +58,37 @@ pub fn trials(backend: &Backend) -> Vec<Trial> {
     let needed = tracker_cases()
         .into_iter()
         .filter(|case| capability.as_ref().map_or(true, |capability| (case.requires)(*capability)));
-    needed
-        .map(|case| {
-            let name = format!("{}::{}", backend.name, case.name);
-            Trial::ignorable_test(name, move || match open() {
-                Ok(fixture) => {
-                    block_on((case.run)(fixture));
-                    Ok(Completion::Completed)
-                }
-                Err(absent) if strict() => Err(format!("backend is absent: {absent}").into()),
-                Err(absent) => Ok(Completion::ignored_with(absent)),
-            })
-        })
-        .collect()
+    let conform = move |case: Case| {
+        trial(backend.name, case.name, open, move |fixture| block_on((case.run)(fixture)))
+    };
+    needed.map(conform).collect()
+}
+
+/// Two tests of random calls, [`differential`] and [`search_differential`], with so many cases each.
+pub fn random_trials(backend: &Backend, sequences: u32, searches: u32) -> Vec<Trial> {
+    let open = backend.open;
+    vec![
+        trial(backend.name, "random_calls_end_as_in_the_model", open, move |_| {
+            differential(open, sequences);
+        }),
+        trial(backend.name, "random_searches_find_what_the_model_finds", open, move |_| {
+            search_differential(open, searches);
+        }),
+    ]
+}
+
+fn trial(
+    backend: &str,
+    name: &str,
+    open: fn() -> Opened,
+    run: impl FnOnce(Fixture) + Send + 'static,
+) -> Trial {
+    Trial::ignorable_test(format!("{backend}::{name}"), move || match open() {
+        Ok(fixture) => {
+            run(fixture);
+            Ok(Completion::Completed)
+        }
+        Err(absent) if strict() => Err(format!("backend is absent: {absent}").into()),
+        Err(absent) => Ok(Completion::ignored_with(absent)),
+    })
 }

@@ -35,7 +35,7 @@ mod random;
 pub mod saboteurs;
 pub mod tracker;
 
-pub use backend::{Absent, Backend, Opened, memory, strict, trials};
+pub use backend::{Absent, Backend, Opened, memory, random_trials, strict, trials};
 pub use case::{Case, Fixture};
 pub use random::operations::differential;
 pub use random::searches::search_differential;

@@ -123,6 +123,7 @@ pub const SABOTEURS: &[Saboteur] = &[
             "restoring_an_experiment_brings_back_exactly_the_runs_that_went_with_it",
             "runs_that_went_before_at_the_same_instant_stay_in_the_trash",
             "each_change_of_an_experiment_writes_one_row_that_says_what_changed",
+            "a_call_that_changes_nothing_writes_no_row",
         ],
     },
     Saboteur {

@@ -1,13 +1,13 @@
 //! A tracker that sins, and is honest in everything else.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use mlops_core::journal::Actor;
 use mlops_core::tracking::{
     Artifact, Blob, BlobLocation, CreateExperiment, CreateRun, Digest, Experiment,
-    ExperimentChanges, ExperimentQuery, MAX_PAGE, Page, PageToken, Purge, PurgePlan, PurgeReport,
+    ExperimentChanges, ExperimentQuery, MAX_PAGE, MAX_VALUE_BYTES, Page, PageToken, Purge, PurgePlan, PurgeReport,
     Run, RunChanges, RunQuery, RunStatus, StoredChunk, Tracker, View,
 };
 use mlops_core::{
@@ -37,15 +37,16 @@ impl Sinner {
     }
 
     /// What is wrong with a change before it is made.
-    async fn spoil(&self, id: RunId, changes: &mut RunChanges) -> Result<()> {
+    async fn spoil(&self, id: RunId, changes: &mut RunChanges) {
         match self.sin {
             Sin::LosesTheLastWrite => {
-                let old = self.inner.run(id).await?.tags;
+                let old = self.inner.run(id).await.map_or_else(|_| BTreeMap::new(), |run| run.tags);
                 changes.tags.retain(|key, _| !old.contains_key(key));
             }
             Sin::IgnoresExpectations => changes.expect = None,
             Sin::CutsValues => {
-                changes.params.values_mut().for_each(|value| value.truncate(CUT.min(value.len())));
+                let long = changes.params.values_mut().filter(|value| value.len() <= MAX_VALUE_BYTES);
+                long.for_each(|value| value.truncate(CUT));
             }
             Sin::MakesNanZero => {
                 for (_, summary) in changes.metrics.iter_mut().flat_map(|chunk| &mut chunk.summaries) {
@@ -56,9 +57,10 @@ impl Sinner {
             }
             Sin::StoresChunksTwice => {
                 if let Some(chunk) = &mut changes.metrics {
-                    let stored = self.inner.stored_points(id, chunk.origin.spool).await?;
-                    if chunk.origin.first + chunk.origin.count <= stored {
-                        let chunks = self.inner.metric_chunks(id, None).await?.len();
+                    let stored = self.inner.stored_points(id, chunk.origin.spool).await;
+                    let end = chunk.origin.first.saturating_add(chunk.origin.count);
+                    if stored.is_ok_and(|stored| end <= stored) {
+                        let chunks = self.inner.metric_chunks(id, None).await.map_or(0, |all| all.len());
                         chunk.origin.spool = SpoolId::from_bytes([chunks as u8 + 1; 16]);
                         chunk.origin.first = 0;
                     }
@@ -66,7 +68,6 @@ impl Sinner {
             }
             _ => {}
         }
-        Ok(())
     }
 
     /// What is wrong with the way in which a refused change is left.
@@ -192,7 +193,7 @@ impl Tracker for Sinner {
 
     async fn update_run(&self, id: RunId, mut changes: RunChanges) -> Result<Vec<BlobLocation>> {
         self.forget_own();
-        self.spoil(id, &mut changes).await?;
+        self.spoil(id, &mut changes).await;
         let offered: Vec<BlobLocation> = changes
             .artifacts
             .iter()
