@@ -14,6 +14,8 @@ pub mod backends;
 pub mod blobs;
 pub mod capture;
 pub mod durable;
+#[cfg(feature = "sqlite")]
+pub mod mlflow;
 
 pub use active::{ActiveRun, Batch, RunBuilder};
 pub use recover::Recovered;

@@ -74,6 +74,15 @@ impl Points {
         self.value.drain(..count);
     }
 
+    /// All but the first `count` points are taken away.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn cut(&mut self, count: usize) {
+        self.key.truncate(count);
+        self.step.truncate(count);
+        self.time.truncate(count);
+        self.value.truncate(count);
+    }
+
     fn point(&self, i: usize) -> MetricPoint {
         MetricPoint { step: self.step[i], time_micros: self.time[i], value: self.value[i] }
     }

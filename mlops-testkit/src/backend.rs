@@ -39,12 +39,19 @@ pub fn memory() -> Opened {
     let clock = Arc::new(ManualClock::at_micros(NOW));
     let actor = Actor::new(ACTOR).unwrap();
     let memory = Arc::new(MemoryTracker::new(Arc::<ManualClock>::clone(&clock), actor));
-    Ok(Fixture::new(Arc::<MemoryTracker>::clone(&memory), memory, clock))
+    Ok(Fixture::new(
+        Arc::<MemoryTracker>::clone(&memory),
+        memory,
+        clock,
+    ))
 }
 
 /// Whether a backend that is absent fails: `MLOPS_TEST_STRICT=1` is set.
 pub fn strict() -> bool {
-    #[expect(clippy::disallowed_methods, reason = "the one variable of the test-suite, read here")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one variable of the test-suite, read here"
+    )]
     std::env::var_os("MLOPS_TEST_STRICT").is_some_and(|value| value == "1")
 }
 
@@ -55,11 +62,15 @@ pub fn strict() -> bool {
 pub fn trials(backend: &Backend) -> Vec<Trial> {
     let capability = (backend.open)().map(|fixture| fixture.tracker.capability());
     let open = backend.open;
-    let needed = tracker_cases()
-        .into_iter()
-        .filter(|case| capability.as_ref().map_or(true, |capability| (case.requires)(*capability)));
+    let needed = tracker_cases().into_iter().filter(|case| {
+        capability
+            .as_ref()
+            .map_or(true, |capability| (case.requires)(*capability))
+    });
     let conform = move |case: Case| {
-        trial(backend.name, case.name, open, move |fixture| block_on((case.run)(fixture)))
+        trial(backend.name, case.name, open, move |fixture| {
+            block_on((case.run)(fixture))
+        })
     };
     needed.map(conform).collect()
 }
@@ -68,12 +79,22 @@ pub fn trials(backend: &Backend) -> Vec<Trial> {
 pub fn random_trials(backend: &Backend, sequences: u32, searches: u32) -> Vec<Trial> {
     let open = backend.open;
     vec![
-        trial(backend.name, "random_calls_end_as_in_the_model", open, move |_| {
-            differential(open, sequences);
-        }),
-        trial(backend.name, "random_searches_find_what_the_model_finds", open, move |_| {
-            search_differential(open, searches);
-        }),
+        trial(
+            backend.name,
+            "random_calls_end_as_in_the_model",
+            open,
+            move |_| {
+                differential(open, sequences);
+            },
+        ),
+        trial(
+            backend.name,
+            "random_searches_find_what_the_model_finds",
+            open,
+            move |_| {
+                search_differential(open, searches);
+            },
+        ),
     ]
 }
 

@@ -39,4 +39,5 @@ pub use backend::{Absent, Backend, Opened, memory, random_trials, strict, trials
 pub use case::{Case, Fixture};
 pub use random::operations::differential;
 pub use random::searches::search_differential;
+pub use random::{SEARCHES, SEQUENCES};
 pub use tracker::tracker_cases;

@@ -3,3 +3,9 @@
 mod calls;
 pub(crate) mod operations;
 pub(crate) mod searches;
+
+/// How many random sequences of calls find every saboteur that they can.
+pub const SEQUENCES: u32 = 200;
+
+/// How many random searches find every saboteur that they can.
+pub const SEARCHES: u32 = 1_000;

@@ -18,7 +18,8 @@ use libtest_mimic::{Failed, Trial};
 
 use self::journal::Forgetful;
 use self::tracker::Sinner;
-use crate::{Case, Opened, memory, tracker_cases};
+use crate::random::{SEARCHES, SEQUENCES};
+use crate::{Case, Opened, memory, random, tracker_cases};
 
 pub use list::{SABOTEURS, Sin};
 
@@ -31,14 +32,29 @@ pub struct Saboteur {
     pub sin: Sin,
     /// The cases that name its sin; it fails these and passes all others.
     pub caught_by: &'static [&'static str],
+    /// Whether random calls or searches find it too, without anybody having thought of it. What they
+    /// do not find needs a value or a token that they never make.
+    pub found_at_random: bool,
 }
 
-/// A test for each saboteur: it fails the cases that name its sin, and no other.
+/// Two tests for each saboteur: it fails the cases that name its sin, and no other; and random calls
+/// find it, where they can.
 pub fn trials() -> Vec<Trial> {
-    let trial = |saboteur: &'static Saboteur| {
-        Trial::test(format!("saboteur::{}", saboteur.name), || saboteur.is_caught())
+    let caught = |saboteur: &'static Saboteur| {
+        Trial::test(format!("saboteur::{}", saboteur.name), || {
+            saboteur.is_caught()
+        })
     };
-    SABOTEURS.iter().map(trial).collect()
+    let found = |saboteur: &'static Saboteur| {
+        let name = format!("saboteur::{}_is_found_at_random", saboteur.name);
+        Trial::test(name, || saboteur.is_found())
+    };
+    let can_be_found = SABOTEURS.iter().filter(|saboteur| saboteur.found_at_random);
+    SABOTEURS
+        .iter()
+        .map(caught)
+        .chain(can_be_found.map(found))
+        .collect()
 }
 
 impl Saboteur {
@@ -69,8 +85,31 @@ impl Saboteur {
             }
         }
         let known = |name: &&&str| cases.iter().any(|case| case.name == **name);
-        wrong.extend(self.caught_by.iter().filter(|name| !known(name)).map(|name| format!("no case {name}")));
-        if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n").into()) }
+        wrong.extend(
+            self.caught_by
+                .iter()
+                .filter(|name| !known(name))
+                .map(|name| format!("no case {name}")),
+        );
+        if wrong.is_empty() {
+            Ok(())
+        } else {
+            Err(wrong.join("\n").into())
+        }
+    }
+
+    /// Compares it with the model over random calls and searches, as many as a backend passes.
+    ///
+    /// # Errors
+    /// If nothing differs.
+    pub fn is_found(&self) -> Result<(), Failed> {
+        let found = random::operations::find(|| self.open(), SEQUENCES, false).is_err()
+            || random::searches::find(|| self.open(), SEARCHES, false).is_err();
+        if found {
+            Ok(())
+        } else {
+            Err("random calls and searches did not find it".into())
+        }
     }
 
     fn passes(&self, case: &Case) -> Result<bool, Failed> {

@@ -1,13 +1,21 @@
 //! Every case against every backend, each as a test of its own; and the suite against itself.
 
+use std::sync::Arc;
+
 use libtest_mimic::Arguments;
-use mlops_testkit::{Backend, random_trials, saboteurs, trials};
+use mlops_core::journal::{Actor, Journal};
+use mlops_core::time::ManualClock;
+use mlops_core::tracking::Tracker;
+use mlops_registry::backends::sqlite::{SqliteOptions, SqliteTracker};
+use mlops_testkit::build::{ACTOR, NOW};
+use mlops_testkit::{
+    Absent, Backend, Fixture, Opened, SEARCHES, SEQUENCES, memory, random_trials, saboteurs, trials,
+};
 
-const BACKENDS: &[Backend] = &[Backend { name: "memory", open: mlops_testkit::memory }];
-
-/// How many random sequences of calls, and random searches, each backend is compared over.
-const SEQUENCES: u32 = 200;
-const SEARCHES: u32 = 1_000;
+const BACKENDS: &[Backend] = &[
+    Backend { name: "memory", open: memory },
+    Backend { name: "sqlite", open: sqlite },
+];
 
 fn main() {
     let mut tests = saboteurs::trials();
@@ -16,4 +24,26 @@ fn main() {
         tests.extend(random_trials(backend, SEQUENCES, SEARCHES));
     }
     libtest_mimic::run(&Arguments::from_args(), tests).exit();
+}
+
+/// A fresh file in a directory of its own.
+fn sqlite() -> Opened {
+    let directory = tempfile::tempdir().map_err(|error| Absent(error.to_string()))?;
+    let clock = Arc::new(ManualClock::at_micros(NOW));
+    let path = directory.path().join("mlops.db");
+    let open = {
+        let clock = Arc::clone(&clock);
+        move || {
+            let clock = Arc::<ManualClock>::clone(&clock);
+            let actor = Actor::new(ACTOR).expect("a fixed name");
+            let tracker = SqliteTracker::open(&path, clock, actor, SqliteOptions::default());
+            let tracker = Arc::new(tracker.expect("the store opens"));
+            (Arc::clone(&tracker) as Arc<dyn Tracker>, tracker as Arc<dyn Journal>)
+        }
+    };
+    let (tracker, journal) = open();
+    let mut fixture = Fixture::new(tracker, journal, clock);
+    fixture.reopen = Some(Arc::new(open));
+    fixture.keep = Arc::new(directory);
+    Ok(fixture)
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::process::cargo;
 use crate::project::Project;
-use crate::report::Outcome;
+use crate::report::{Outcome, counted};
 
 /// One warning or error.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,7 +89,11 @@ impl Diagnostics {
                 let _ = writeln!(problems, "    {line}: {text}");
             }
         }
-        let summary = format!("{} findings in {} files", self.all.len(), files.len());
+        let summary = format!(
+            "{} in {}",
+            counted(self.all.len(), "finding"),
+            counted(files.len(), "file")
+        );
         let log = self
             .all
             .iter()

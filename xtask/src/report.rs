@@ -53,11 +53,10 @@ impl Outcome {
 
     /// Good if there are no findings, else one line for each.
     pub(crate) fn findings(good: impl Into<String>, findings: &[String]) -> Self {
-        match findings.len() {
-            0 => Self::good(good),
-            1 => Self::bad("1 finding", &findings[0]),
-            count => Self::bad(format!("{count} findings"), findings.join("\n")),
+        if findings.is_empty() {
+            return Self::good(good);
         }
+        Self::bad(counted(findings.len(), "finding"), findings.join("\n"))
     }
 }
 
@@ -114,6 +113,11 @@ impl Report {
         }
         line
     }
+}
+
+/// `1 file`, `2 files`.
+pub(crate) fn counted(number: usize, word: &str) -> String {
+    format!("{number} {word}{}", if number == 1 { "" } else { "s" })
 }
 
 /// What a failing step shows below its line.

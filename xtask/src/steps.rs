@@ -5,9 +5,13 @@ use std::io;
 use crate::diagnostics::Diagnostics;
 use crate::process::{self, Finished, cargo};
 use crate::project::Project;
-use crate::report::Outcome;
+use crate::report::{Outcome, counted};
 use crate::totals::Totals;
 use crate::{edges, size, system};
+
+/// So much is shown of what a failing test printed.
+const FIRST: usize = 15;
+const LAST: usize = 30;
 
 /// One check, which can also be called alone.
 pub(crate) struct Step {
@@ -90,7 +94,7 @@ fn fmt(project: &Project) -> Outcome {
             .collect();
         files.sort();
         files.dedup();
-        let summary = format!("{} files", files.len());
+        let summary = counted(files.len(), "file");
         Outcome {
             rerun: vec!["cargo fmt --all   (repairs it)".to_owned()],
             ..Outcome::bad(summary, files.join("\n"))
@@ -149,6 +153,8 @@ fn test(project: &Project) -> Outcome {
     }
     let mut command = cargo(&project.root, &arguments);
     command.env("CARGO_TERM_COLOR", "never");
+    // A panic says where it was; with the frames of a property test the rest would drown.
+    command.env("RUST_BACKTRACE", "0");
     command.env("MLOPS_TEST_STRICT", if project.strict { "1" } else { "0" });
     or_trouble(process::run(command), |Finished { success, output }| {
         let mut totals = Totals::parse(&output);
@@ -266,7 +272,23 @@ fn interesting(output: &str) -> String {
     };
     let mut kept: Vec<&str> = output.lines().filter(|line| !dull(line)).collect();
     kept.dedup_by(|line, before| line.is_empty() && before.is_empty());
-    kept.join("\n")
+    shortened(&kept).join("\n")
+}
+
+/// What one test printed, cut in the middle; its end says why it failed.
+fn shortened<'a>(lines: &[&'a str]) -> Vec<&'a str> {
+    let starts = |line: &str| line.starts_with("---- ") || line == "failures:";
+    let mut kept = Vec::new();
+    for test in lines.chunk_by(|_, next| !starts(next)) {
+        if test.len() <= FIRST + LAST + 1 {
+            kept.extend(test);
+        } else {
+            kept.extend(&test[..FIRST]);
+            kept.push("… (the log has the rest)");
+            kept.extend(&test[test.len() - LAST..]);
+        }
+    }
+    kept
 }
 
 /// Turns an error of starting a program into an outcome.
@@ -289,5 +311,18 @@ mod tests {
             left: 1\ntest result: ok. 1 passed\n";
         let kept = "\ntest b ... FAILED\n\nfailures:\n---- b stdout ----\nleft: 1";
         assert_eq!(interesting(output), kept);
+    }
+
+    #[test]
+    fn a_test_that_says_much_leaves_room_for_the_next() {
+        let noise: Vec<String> = (0..10_000)
+            .map(|line| format!("panicked at {line}"))
+            .collect();
+        let noise = noise.join("\n");
+        let text = interesting(&format!(
+            "---- a stdout ----\n{noise}\n---- b stdout ----\nwhy\n"
+        ));
+        assert_eq!(text.lines().count(), FIRST + 1 + LAST + 2);
+        assert!(text.contains("panicked at 9999") && text.ends_with("---- b stdout ----\nwhy"));
     }
 }

@@ -165,17 +165,11 @@ impl Findings {
 
     /// The findings, by kind.
     pub(super) fn into_list(self) -> Vec<Finding> {
-        let finding = |(kind, (count, examples))| Finding { kind, count, examples };
+        let finding = |(kind, (count, examples))| Finding {
+            kind,
+            count,
+            examples,
+        };
         self.0.into_iter().map(finding).collect()
-    }
-
-    /// Adds what `other` found.
-    pub(super) fn merge(&mut self, other: Self) {
-        for (kind, (count, examples)) in other.0 {
-            let (total, known) = self.0.entry(kind).or_default();
-            *total += count;
-            let room = EXAMPLES.saturating_sub(known.len());
-            known.extend(examples.into_iter().take(room));
-        }
     }
 }

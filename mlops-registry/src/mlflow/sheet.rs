@@ -90,13 +90,22 @@ impl Stored {
         Self {
             step: point.step,
             time_ms: point.time_micros.div_euclid(1_000),
-            value: if is_nan { 0.0 } else { point.value.clamp(-LARGEST, LARGEST) },
+            value: if is_nan {
+                0.0
+            } else {
+                point.value.clamp(-LARGEST, LARGEST)
+            },
             is_nan,
         }
     }
 
+    /// Whether MLflow shows the same value for both.
+    pub(super) fn shows_as(&self, other: &Self) -> bool {
+        self.is_nan == other.is_nan && self.value.to_bits() == other.value.to_bits()
+    }
+
     /// By step, then time, then value, where NaN counts as the 0 that stands for it.
-    fn is_later(&self, other: &Self) -> bool {
+    pub(super) fn is_later(&self, other: &Self) -> bool {
         (self.step, self.time_ms)
             .cmp(&(other.step, other.time_ms))
             .then(self.value.total_cmp(&other.value))
@@ -187,7 +196,13 @@ impl Sheet {
                  FROM datasets WHERE experiment_id = ?1 AND name = ?2 AND digest = ?3",
             )?
             .query_row(params![run.experiment, input.name, input.digest], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+                Ok((
+                    row.get(0)?,
+                    row.get(1)?,
+                    row.get(2)?,
+                    row.get(3)?,
+                    row.get(4)?,
+                ))
             })
             .optional()?;
         let dataset = if let Some((id, source_type, source, schema, profile)) = known {
@@ -291,7 +306,14 @@ impl Sheet {
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?;
         for (key, best) in &latest.best {
-            insert.execute(params![run, key, best.value, best.time_ms, best.step, best.is_nan])?;
+            insert.execute(params![
+                run,
+                key,
+                best.value,
+                best.time_ms,
+                best.step,
+                best.is_nan
+            ])?;
         }
         Ok(())
     }
@@ -313,7 +335,11 @@ mod tests {
     use super::*;
 
     fn at(step: i64, time_ms: i64, value: f64) -> Stored {
-        Stored::of(MetricPoint { step, time_micros: time_ms * 1_000, value })
+        Stored::of(MetricPoint {
+            step,
+            time_micros: time_ms * 1_000,
+            value,
+        })
     }
 
     #[test]
@@ -330,6 +356,14 @@ mod tests {
     fn what_sql_cannot_hold_is_clamped() {
         assert_eq!(at(0, 0, f64::NEG_INFINITY).value, -f64::MAX);
         assert!(at(0, 0, f64::NAN).is_nan);
-        assert_eq!(Stored::of(MetricPoint { step: 0, time_micros: 1_999, value: 0.0 }).time_ms, 1);
+        assert_eq!(
+            Stored::of(MetricPoint {
+                step: 0,
+                time_micros: 1_999,
+                value: 0.0
+            })
+            .time_ms,
+            1
+        );
     }
 }

@@ -1,8 +1,8 @@
 //! Texts that must fit the other side: names, keys, values.
 
 use blake3::Hasher;
-use mlops_core::tracking::MAX_VALUE_BYTES;
 use mlops_core::MAX_NAME_BYTES;
+use mlops_core::tracking::MAX_VALUE_BYTES;
 
 /// Whether MLflow would let somebody log under this key: letters, digits, `_-./: ` and no path that
 /// could climb or be written in two ways.
@@ -13,7 +13,10 @@ pub(super) fn is_mlflow_key(key: &str) -> bool {
 
 /// The text as a name of ours, and whether it had to be changed; `None` if nothing is left of it.
 pub(super) fn as_name(text: &str) -> (Option<String>, bool) {
-    let mut name: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut name: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
     name.truncate(name.floor_char_boundary(MAX_NAME_BYTES));
     let changed = name != text;
     (Some(name).filter(|name| !name.trim().is_empty()), changed)
@@ -64,7 +67,17 @@ mod tests {
         for good in ["loss", "train/loss", "a b", "x:y", "ünï.1-2_3"] {
             assert!(is_mlflow_key(good), "{good}");
         }
-        for bad in ["", "/a", "a//b", "a/../b", "a@5", "a(b)", "./a", "a/", "ümlaut ✓"] {
+        for bad in [
+            "",
+            "/a",
+            "a//b",
+            "a/../b",
+            "a@5",
+            "a(b)",
+            "./a",
+            "a/",
+            "ümlaut ✓",
+        ] {
             assert!(!is_mlflow_key(bad), "{bad}");
         }
     }

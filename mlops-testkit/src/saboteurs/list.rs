@@ -56,6 +56,7 @@ pub const SABOTEURS: &[Saboteur] = &[
         name: "lost_update",
         sin: Sin::LosesTheLastWrite,
         caught_by: &["a_label_set_again_has_the_new_value"],
+        found_at_random: true,
     },
     Saboteur {
         name: "half_update",
@@ -64,11 +65,13 @@ pub const SABOTEURS: &[Saboteur] = &[
             "a_change_that_is_refused_changes_nothing",
             "a_call_that_is_refused_writes_no_row",
         ],
+        found_at_random: true,
     },
     Saboteur {
         name: "forgotten_row",
         sin: Sin::ForgetsRows,
         caught_by: &["each_change_of_a_run_writes_one_row_that_says_what_changed"],
+        found_at_random: true,
     },
     Saboteur {
         name: "chunk_stored_twice",
@@ -80,6 +83,7 @@ pub const SABOTEURS: &[Saboteur] = &[
             "a_row_holds_only_what_was_not_so_already",
             "a_call_that_changes_nothing_writes_no_row",
         ],
+        found_at_random: true,
     },
     Saboteur {
         name: "nan_becomes_zero",
@@ -91,11 +95,13 @@ pub const SABOTEURS: &[Saboteur] = &[
             "what_a_run_does_not_have_and_nan_come_last_both_ways",
             "points_that_are_not_finite_are_written_as_text",
         ],
+        found_at_random: true,
     },
     Saboteur {
         name: "stale_reads",
         sin: Sin::ReadsStale,
         caught_by: &["a_call_sees_what_another_handle_did_before"],
+        found_at_random: true,
     },
     Saboteur {
         name: "pages_by_offset",
@@ -105,16 +111,19 @@ pub const SABOTEURS: &[Saboteur] = &[
             "runs_made_after_the_first_page_are_not_returned",
             "a_page_follows_a_run_that_has_left_the_result",
         ],
+        found_at_random: true,
     },
     Saboteur {
         name: "late_points",
         sin: Sin::TakesLatePoints,
         caught_by: &["points_for_a_run_that_has_ended_are_invalid"],
+        found_at_random: true,
     },
     Saboteur {
         name: "freed_while_shared",
         sin: Sin::FreesSharedObjects,
         caught_by: &["purge_does_not_free_what_another_run_names"],
+        found_at_random: true,
     },
     Saboteur {
         name: "restores_too_many",
@@ -125,6 +134,7 @@ pub const SABOTEURS: &[Saboteur] = &[
             "each_change_of_an_experiment_writes_one_row_that_says_what_changed",
             "a_call_that_changes_nothing_writes_no_row",
         ],
+        found_at_random: true,
     },
     Saboteur {
         name: "foreign_token",
@@ -134,16 +144,19 @@ pub const SABOTEURS: &[Saboteur] = &[
             "a_text_that_is_not_a_token_is_invalid",
             "a_token_of_another_query_for_experiments_is_invalid",
         ],
+        found_at_random: false,
     },
     Saboteur {
         name: "ignored_view",
         sin: Sin::IgnoresTheView,
         caught_by: &["the_view_says_whether_the_trash_is_looked_at"],
+        found_at_random: true,
     },
     Saboteur {
         name: "wrong_tie_break",
         sin: Sin::BreaksTiesWrongly,
         caught_by: &["the_youngest_run_comes_first_and_of_equals_the_greatest_id"],
+        found_at_random: true,
     },
     Saboteur {
         name: "swallowed_param",
@@ -153,6 +166,7 @@ pub const SABOTEURS: &[Saboteur] = &[
             "a_change_that_is_refused_changes_nothing",
             "a_call_that_is_refused_writes_no_row",
         ],
+        found_at_random: true,
     },
     Saboteur {
         name: "ignored_expectation",
@@ -162,16 +176,19 @@ pub const SABOTEURS: &[Saboteur] = &[
             "expecting_unfinished_holds_for_running_and_lost",
             "a_change_that_is_refused_changes_nothing",
         ],
+        found_at_random: true,
     },
     Saboteur {
         name: "cut_value",
         sin: Sin::CutsValues,
         caught_by: &["values_of_the_longest_length_come_back_whole"],
+        found_at_random: false,
     },
     Saboteur {
         name: "counted_page",
         sin: Sin::CountsThePage,
         caught_by: &["count_ignores_limit_order_and_page"],
+        found_at_random: true,
     },
     Saboteur {
         name: "leaked_object",
@@ -181,16 +198,19 @@ pub const SABOTEURS: &[Saboteur] = &[
             "an_old_object_that_another_run_names_is_not_returned",
             "a_sealed_object_can_be_sealed_again_with_what_came_later",
         ],
+        found_at_random: true,
     },
     Saboteur {
         name: "listed_by_letters",
         sin: Sin::ListsByLetters,
         caught_by: &["artifacts_under_a_prefix_are_listed_by_path"],
+        found_at_random: true,
     },
     Saboteur {
         name: "hidden_actor",
         sin: Sin::HidesTheActor,
         caught_by: &["the_journal_names_the_actor_and_the_instant"],
+        found_at_random: true,
     },
     Saboteur {
         name: "started_only_once",
@@ -199,5 +219,6 @@ pub const SABOTEURS: &[Saboteur] = &[
             "starting_a_run_again_returns_it_unchanged",
             "a_call_that_changes_nothing_writes_no_row",
         ],
+        found_at_random: true,
     },
 ];

@@ -72,6 +72,12 @@ pub(crate) enum Command {
     /// Read and prove the journal of all changes
     #[command(subcommand)]
     Journal(Journal),
+    /// Write what the store holds for another tool
+    #[command(subcommand)]
+    Export(Export),
+    /// Take over what another tool keeps; makes the store if there is none
+    #[command(subcommand)]
+    Import(Import),
     /// Show what the store is and holds
     Info,
 }
@@ -346,6 +352,60 @@ pub(crate) enum Journal {
     Verify,
     /// Chain the changes that are not chained yet
     Seal,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Export {
+    /// Write a database, and artifacts beside it, that MLflow 2.9 and later open
+    #[command(after_help = "\
+What MLflow cannot say is counted, with examples.
+
+Example:
+  mlops export mlflow mlflow.db
+  mlflow ui --backend-store-uri sqlite:///mlflow.db")]
+    Mlflow {
+        /// The database to write
+        database: PathBuf,
+        /// Where the artifacts go; the database's name with `-artifacts`, if not given
+        #[arg(long, value_name = "DIR")]
+        artifacts: Option<PathBuf>,
+        /// Replace what is there
+        #[arg(long)]
+        overwrite: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Import {
+    /// Import MLflow's folder of files
+    #[command(after_help = "\
+May be repeated: what is here already stays, what came since is added.
+
+Example:
+  mlops import mlruns ./mlruns")]
+    Mlruns {
+        /// The folder
+        directory: PathBuf,
+        /// The name of the source, if it was moved since the last import [default: its path]
+        #[arg(long, value_name = "NAME")]
+        source: Option<String>,
+    },
+    /// Import MLflow's SQLite database, which is not changed
+    #[command(after_help = "\
+May be repeated: what is here already stays, what came since is added.
+
+Example:
+  mlops import mlflow mlflow.db")]
+    Mlflow {
+        /// The database
+        database: PathBuf,
+        /// The name of the source, if it was moved since the last import [default: its path]
+        #[arg(long, value_name = "NAME")]
+        source: Option<String>,
+        /// Where a tracking server keeps the artifacts that it serves itself
+        #[arg(long, value_name = "DIR")]
+        server_artifacts: Option<PathBuf>,
+    },
 }
 
 /// Which runs, and how they are shown.

@@ -21,11 +21,16 @@ pub(crate) fn micros(micros: i64) -> String {
 
 /// `0.42s`, `12.3s`, `4m07s`, `2h05m`, `3d04h`.
 pub(crate) fn duration(secs: f64) -> String {
-    let whole = secs.max(0.0).round() as u64;
+    // The bounds are where the rounded text would have a digit more.
+    if secs < 9.995 {
+        return format!("{secs:.2}s");
+    }
+    if secs < 59.95 {
+        return format!("{secs:.1}s");
+    }
+    let whole = secs.round() as u64;
     match whole {
-        0..10 => format!("{secs:.2}s"),
-        10..60 => format!("{secs:.1}s"),
-        60..3_600 => format!("{}m{:02}s", whole / 60, whole % 60),
+        0..3_600 => format!("{}m{:02}s", whole / 60, whole % 60),
         3_600..86_400 => format!("{}h{:02}m", whole / 3_600, whole / 60 % 60),
         _ => format!("{}d{:02}h", whole / 86_400, whole / 3_600 % 24),
     }

@@ -112,7 +112,7 @@ pub(crate) fn table<T: Into<String>>(header: impl IntoIterator<Item = T>) -> Tab
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(header.into_iter().map(|name| name.into().to_uppercase()));
+    table.set_header(header.into_iter().map(Into::into));
     table
 }
 

@@ -10,13 +10,24 @@ use mlops::blobs::Progress;
 pub(crate) struct Bar(Option<ProgressBar>);
 
 impl Bar {
-    /// A bar that says what is done, if somebody can see it.
-    pub(crate) fn new(what: &'static str) -> Self {
+    /// A bar of the bytes of one file after the other.
+    pub(crate) fn bytes(what: &'static str) -> Self {
+        Self::new(
+            what,
+            "{msg} [{bar:30}] {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec}",
+        )
+    }
+
+    /// A bar of runs.
+    pub(crate) fn runs(what: &'static str) -> Self {
+        Self::new(what, "{msg} [{bar:30}] {pos}/{len} runs")
+    }
+
+    fn new(what: &'static str, style: &str) -> Self {
         if !io::stderr().is_terminal() {
             return Self(None);
         }
         let bar = ProgressBar::new(0).with_message(what);
-        let style = "{msg} [{bar:30}] {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec}";
         if let Ok(style) = ProgressStyle::with_template(style) {
             bar.set_style(style.progress_chars("=> "));
         }

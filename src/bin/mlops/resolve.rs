@@ -26,7 +26,7 @@ pub(crate) const TRASH_FIRST: [View; 2] = [View::Deleted, View::Active];
 /// The run that `text` means.
 pub(crate) async fn run(ws: &Workspace, text: &str, views: [View; 2]) -> Result<Run> {
     if let Some(id) = whole_id::<RunId>(text) {
-        return ws.tracker().run(id).await.map_err(|e| hinted(e, "runs"));
+        return ws.tracker().run(id).await.map_err(|e| hinted(e, "run"));
     }
     for view in views {
         let mut query = RunQuery::default().with_view(view).with_limit(SHOWN + 1);
@@ -37,11 +37,11 @@ pub(crate) async fn run(ws: &Workspace, text: &str, views: [View; 2]) -> Result<
             1 => return Ok(found.remove(0)),
             _ => {
                 let ids: Vec<RunId> = found.iter().map(|run| run.id).collect();
-                return Err(ambiguous("several runs are meant", text, "runs", &ids));
+                return Err(ambiguous("several runs are meant", "run", text, &ids));
             }
         }
     }
-    Err(missing("no run has this id or name", text, "runs"))
+    Err(missing("no run has this id or name", "run", text))
 }
 
 /// The runs that `texts` mean, each once, in this order.
@@ -73,8 +73,8 @@ pub(crate) async fn experiment(ws: &Workspace, text: &str, views: [View; 2]) -> 
                 let ids: Vec<ExperimentId> = found.iter().map(|e| e.id).collect();
                 return Err(ambiguous(
                     "several experiments are meant",
+                    "experiment",
                     text,
-                    "experiments",
                     &ids,
                 ));
             }
@@ -84,8 +84,8 @@ pub(crate) async fn experiment(ws: &Workspace, text: &str, views: [View; 2]) -> 
     ExperimentName::new(text)?;
     Err(missing(
         "no experiment has this name or id",
+        "experiment",
         text,
-        "experiments",
     ))
 }
 
@@ -113,30 +113,35 @@ fn meant_by(text: &str) -> Filter {
     ])
 }
 
-fn ambiguous(what: &'static str, text: &str, which: &'static str, ids: &[impl ToString]) -> Error {
+fn ambiguous(
+    message: &'static str,
+    what: &'static str,
+    text: &str,
+    ids: &[impl ToString],
+) -> Error {
     let mut shown: Vec<String> = ids.iter().take(SHOWN).map(ToString::to_string).collect();
     if ids.len() > SHOWN {
         shown.push("…".to_owned());
     }
-    Error::invalid(COMMAND, what)
-        .with("text", format::text(text, 80))
-        .with(which, shown.join(", "))
+    Error::invalid(COMMAND, message)
+        .with(what, format::text(text, 80))
+        .with("candidates", shown.join(", "))
         .with_hint("give the id, or more digits of it")
 }
 
-fn missing(what: &'static str, text: &str, which: &'static str) -> Error {
-    let error = Error::not_found(COMMAND, what).with("text", format::text(text, 80));
+fn missing(message: &'static str, what: &'static str, text: &str) -> Error {
+    let error = Error::not_found(COMMAND, message).with(what, format::text(text, 80));
     if is_hex(text) && text.len() < FEWEST_DIGITS {
         error.with_hint("the beginning of an id needs at least four digits")
     } else {
-        hinted(error, which)
+        hinted(error, what)
     }
 }
 
-fn hinted(error: Error, which: &'static str) -> Error {
+fn hinted(error: Error, what: &'static str) -> Error {
     if error.kind() == ErrorKind::NotFound && error.hint().is_none() {
         return error.with_hint(format!(
-            "`mlops {which} list` shows what there is, with `--view all` also the trash"
+            "`mlops {what}s list` shows what there is, with `--view all` also the trash"
         ));
     }
     error

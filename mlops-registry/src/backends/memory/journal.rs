@@ -39,7 +39,14 @@ impl Rows {
         payload: Value,
     ) {
         let sequence = self.last() + 1;
-        self.rows.push(Event { sequence, at, actor, operation: operation.to_owned(), node, payload });
+        self.rows.push(Event {
+            sequence,
+            at,
+            actor,
+            operation: operation.to_owned(),
+            node,
+            payload,
+        });
     }
 
     /// At most `limit` rows after position `after`.
@@ -53,7 +60,10 @@ impl Rows {
         let proof = self.verify()?;
         if proof.sealed < proof.events {
             let hash = self.hash(proof.sealed, proof.events);
-            self.seals.push(Seal { end: proof.events, hash });
+            self.seals.push(Seal {
+                end: proof.events,
+                hash,
+            });
         }
         self.verify()
     }
@@ -62,8 +72,10 @@ impl Rows {
     pub(super) fn verify(&self) -> Result<JournalProof> {
         for (event, expected) in self.rows.iter().zip(1..) {
             if event.sequence != expected {
-                return Err(Error::corrupt("journal.verify", "a row is missing or out of order")
-                    .with("sequence", expected));
+                return Err(
+                    Error::corrupt("journal.verify", "a row is missing or out of order")
+                        .with("sequence", expected),
+                );
             }
         }
         let mut start = 0;
@@ -79,8 +91,15 @@ impl Rows {
             }
             start = seal.end;
         }
-        let head = self.seals.last().map_or_else(String::new, |seal| seal.hash.to_string());
-        Ok(JournalProof { events: self.last(), sealed: start, head })
+        let head = self
+            .seals
+            .last()
+            .map_or_else(String::new, |seal| seal.hash.to_string());
+        Ok(JournalProof {
+            events: self.last(),
+            sealed: start,
+            head,
+        })
     }
 
     fn hash(&self, start: u64, end: u64) -> blake3::Hash {
@@ -101,7 +120,12 @@ impl Rows {
                 &event.payload.to_string(),
             ];
             let mut bytes = Vec::new();
-            canonical_bytes(event.sequence, event.at.timestamp_micros(), texts, &mut bytes);
+            canonical_bytes(
+                event.sequence,
+                event.at.timestamp_micros(),
+                texts,
+                &mut bytes,
+            );
             hasher.update(&bytes);
         }
         hasher.finalize()

@@ -73,14 +73,30 @@ impl State {
         }
         self.name_is_free(name, None)?;
         let now = author.now;
-        let id = options.id.unwrap_or_else(|| ExperimentId::generate(now.timestamp_micros()));
-        let mut record =
-            Experiment::new(id, name.clone(), options.created.map_or(now, to_the_microsecond));
+        let id = options
+            .id
+            .unwrap_or_else(|| ExperimentId::generate(now.timestamp_micros()));
+        let mut record = Experiment::new(
+            id,
+            name.clone(),
+            options.created.map_or(now, to_the_microsecond),
+        );
         record.tags = options.tags;
 
-        self.write(author, events::EXPERIMENT_CREATE, id, events::experiment_create(&record));
+        self.write(
+            author,
+            events::EXPERIMENT_CREATE,
+            id,
+            events::experiment_create(&record),
+        );
         let made = self.journal.last();
-        self.experiments.insert(id, StoredExperiment { record: record.clone(), made });
+        self.experiments.insert(
+            id,
+            StoredExperiment {
+                record: record.clone(),
+                made,
+            },
+        );
         Ok(record)
     }
 
@@ -148,7 +164,11 @@ impl State {
             )
             .with("run", id));
         }
-        if self.experiment(options.experiment, operation)?.deleted.is_some() {
+        if self
+            .experiment(options.experiment, operation)?
+            .deleted
+            .is_some()
+        {
             return Err(Error::invalid(operation, "the experiment is in the trash")
                 .with("experiment", options.experiment)
                 .with_hint("restore it, or choose another"));
@@ -156,7 +176,9 @@ impl State {
         if let Some(parent) = options.parent {
             self.run(parent, operation)?;
         }
-        let name = options.name.map_or_else(|| check::default_run_name(id), Ok)?;
+        let name = options
+            .name
+            .map_or_else(|| check::default_run_name(id), Ok)?;
         let started = options.started.map_or(author.now, to_the_microsecond);
         let mut record = Run::new(id, options.experiment, name, started);
         record.parent = options.parent;
@@ -189,7 +211,11 @@ impl State {
         let before = self.run(id, "tracker.update_run")?;
         let experiment = self.experiment(before.record.experiment, "tracker.update_run")?;
         check::expectation(changes.expect, before.record.status)?;
-        check::trash(before.record.deleted.is_some(), experiment.deleted.is_some(), &changes)?;
+        check::trash(
+            before.record.deleted.is_some(),
+            experiment.deleted.is_some(),
+            &changes,
+        )?;
 
         let mut after = before.clone();
         let mut diff = RunChanges::default();
@@ -198,7 +224,11 @@ impl State {
 
         change_life(&mut after.record, &mut diff, &changes, author.now)?;
         for (key, value) in changes.params {
-            if check::param(&key, after.record.params.get(&key).map(String::as_str), &value)? {
+            if check::param(
+                &key,
+                after.record.params.get(&key).map(String::as_str),
+                &value,
+            )? {
                 after.record.params.insert(key.clone(), value.clone());
                 diff.params.insert(key, value);
             }
@@ -212,12 +242,23 @@ impl State {
                 diff.metrics = Some(chunk);
             }
         }
-        change_artifacts(self, &mut after, &mut offered, changes.artifacts, author.now)?;
+        change_artifacts(
+            self,
+            &mut after,
+            &mut offered,
+            changes.artifacts,
+            author.now,
+        )?;
         for artifact in after.artifacts.values() {
-            let same = before.artifacts.get(&artifact.path).is_some_and(|old| old == artifact);
+            let same = before
+                .artifacts
+                .get(&artifact.path)
+                .is_some_and(|old| old == artifact);
             if !same {
-                let entry =
-                    ArtifactEntry { path: artifact.path.clone(), blob: artifact.blob.clone() };
+                let entry = ArtifactEntry {
+                    path: artifact.path.clone(),
+                    blob: artifact.blob.clone(),
+                };
                 diff.artifacts.push(entry);
             }
         }
@@ -232,7 +273,11 @@ impl State {
         let new = |input: &&DatasetInput| !before.record.inputs.contains(input);
         diff.inputs = after.record.inputs.iter().filter(new).cloned().collect();
         change_tags(&mut after.record.tags, &mut diff.tags, changes.tags);
-        remove_tags(&mut after.record.tags, &mut diff.remove_tags, changes.remove_tags);
+        remove_tags(
+            &mut after.record.tags,
+            &mut diff.remove_tags,
+            changes.remove_tags,
+        );
         if let Some(name) = changes.name.filter(|name| *name != before.record.name) {
             after.record.name = name.clone();
             diff.name = Some(name);
@@ -241,7 +286,10 @@ impl State {
             after.record.note.clone_from(&note);
             diff.note = Some(note);
         }
-        if let Some(deleted) = changes.deleted.filter(|d| *d != before.record.deleted.is_some()) {
+        if let Some(deleted) = changes
+            .deleted
+            .filter(|d| *d != before.record.deleted.is_some())
+        {
             after.record.deleted = deleted.then_some(author.now);
             diff.deleted = Some(deleted);
         }
@@ -250,7 +298,10 @@ impl State {
         unneeded.extend(offered.into_iter().map(|blob| blob.location));
         self.last_chunk = last_chunk;
         self.runs.insert(id, after);
-        let digest = diff.metrics.as_ref().map(|chunk| Digest(blake3::hash(&chunk.bytes).into()));
+        let digest = diff
+            .metrics
+            .as_ref()
+            .map(|chunk| Digest(blake3::hash(&chunk.bytes).into()));
         if let Some(payload) = events::run_update(&diff, Some(author.now), digest) {
             self.write(author, events::RUN_UPDATE, id, payload);
         }
@@ -265,26 +316,46 @@ impl State {
         match what {
             Purge::DeletedBefore(instant) => {
                 let before = |deleted: Option<Instant>| deleted.is_some_and(|at| at < *instant);
-                let old = self.experiments.values().filter(|e| before(e.record.deleted));
+                let old = self
+                    .experiments
+                    .values()
+                    .filter(|e| before(e.record.deleted));
                 experiments.extend(old.map(|experiment| experiment.record.id));
                 let old = self.runs.values().filter(|run| before(run.record.deleted));
                 runs.extend(old.map(|run| run.record.id));
             }
             Purge::Runs(ids) => {
                 for id in ids {
-                    in_trash(self.run(*id, operation)?.record.deleted, operation, &Node::from(*id))?;
+                    in_trash(
+                        self.run(*id, operation)?.record.deleted,
+                        operation,
+                        &Node::from(*id),
+                    )?;
                     runs.insert(*id);
                 }
             }
             Purge::Experiments(ids) => {
                 for id in ids {
-                    in_trash(self.experiment(*id, operation)?.deleted, operation, &Node::from(*id))?;
+                    in_trash(
+                        self.experiment(*id, operation)?.deleted,
+                        operation,
+                        &Node::from(*id),
+                    )?;
                     experiments.insert(*id);
                 }
             }
-            _ => return Err(Error::new(ErrorKind::Unsupported, operation, "unknown kind of purge")),
+            _ => {
+                return Err(Error::new(
+                    ErrorKind::Unsupported,
+                    operation,
+                    "unknown kind of purge",
+                ));
+            }
         }
-        let theirs = self.runs.values().filter(|r| experiments.contains(&r.record.experiment));
+        let theirs = self
+            .runs
+            .values()
+            .filter(|r| experiments.contains(&r.record.experiment));
         runs.extend(theirs.map(|run| run.record.id));
 
         let artifacts = || runs.iter().flat_map(|id| self.runs[id].artifacts.values());
@@ -299,35 +370,59 @@ impl State {
     pub(super) fn purge(&mut self, plan: &PurgePlan, author: &Author) -> Result<PurgeReport> {
         let conflict =
             |message: &'static str| Error::new(ErrorKind::Conflict, "tracker.purge", message);
-        let runs: BTreeSet<RunId> =
-            plan.runs.iter().copied().filter(|id| self.runs.contains_key(id)).collect();
-        let experiments: BTreeSet<ExperimentId> =
-            plan.experiments.iter().copied().filter(|id| self.experiments.contains_key(id)).collect();
+        let runs: BTreeSet<RunId> = plan
+            .runs
+            .iter()
+            .copied()
+            .filter(|id| self.runs.contains_key(id))
+            .collect();
+        let experiments: BTreeSet<ExperimentId> = plan
+            .experiments
+            .iter()
+            .copied()
+            .filter(|id| self.experiments.contains_key(id))
+            .collect();
         for (id, run) in &self.runs {
             let taken = runs.contains(id);
             if taken && run.record.deleted.is_none() {
                 return Err(conflict("a run is no longer in the trash").with("run", id));
             }
             if !taken && experiments.contains(&run.record.experiment) {
-                return Err(conflict("an experiment has a run that the plan does not name")
-                    .with("run", id)
-                    .with_hint("make a new plan"));
+                return Err(
+                    conflict("an experiment has a run that the plan does not name")
+                        .with("run", id)
+                        .with_hint("make a new plan"),
+                );
             }
         }
         for id in &experiments {
             if self.experiments[id].record.deleted.is_none() {
-                return Err(conflict("an experiment is no longer in the trash").with("experiment", id));
+                return Err(
+                    conflict("an experiment is no longer in the trash").with("experiment", id)
+                );
             }
         }
 
         let mut freed = BTreeMap::new();
         for id in &runs {
-            let Some(run) = self.runs.remove(id) else { continue };
-            freed.extend(run.blobs().map(|blob| (blob.location.clone(), blob.clone())));
-            self.write(author, events::RUN_PURGE, *id, events::run_purge(&run.record));
+            let Some(run) = self.runs.remove(id) else {
+                continue;
+            };
+            freed.extend(
+                run.blobs()
+                    .map(|blob| (blob.location.clone(), blob.clone())),
+            );
+            self.write(
+                author,
+                events::RUN_PURGE,
+                *id,
+                events::run_purge(&run.record),
+            );
         }
         for id in &experiments {
-            let Some(experiment) = self.experiments.remove(id) else { continue };
+            let Some(experiment) = self.experiments.remove(id) else {
+                continue;
+            };
             let payload = events::experiment_purge(&experiment.record);
             self.write(author, events::EXPERIMENT_PURGE, *id, payload);
         }
@@ -351,7 +446,10 @@ impl State {
     fn experiment(&self, id: ExperimentId, operation: &'static str) -> Result<&Experiment> {
         let missing =
             || Error::not_found(operation, "no experiment has this id").with("experiment", id);
-        self.experiments.get(&id).map(|stored| &stored.record).ok_or_else(missing)
+        self.experiments
+            .get(&id)
+            .map(|stored| &stored.record)
+            .ok_or_else(missing)
     }
 
     fn name_is_free(&self, name: &ExperimentName, but: Option<ExperimentId>) -> Result<()> {
@@ -381,7 +479,10 @@ impl State {
     /// The object to name for an offered one: one of its digest that was named before the change or
     /// offered earlier in it, or else itself.
     fn known_or_offered(&self, offered: &mut Vec<Blob>, blob: &Blob) -> Blob {
-        let earlier = offered.iter().find(|earlier| earlier.digest == blob.digest).cloned();
+        let earlier = offered
+            .iter()
+            .find(|earlier| earlier.digest == blob.digest)
+            .cloned();
         let known = self.find_blob(blob.digest).or(earlier);
         offered.push(blob.clone());
         known.unwrap_or_else(|| blob.clone())
@@ -396,17 +497,26 @@ impl State {
     }
 
     fn write(&mut self, author: &Author, operation: &str, node: impl Into<Node>, payload: Value) {
-        self.journal.append(author.now, author.actor.clone(), operation, node.into(), payload);
+        self.journal.append(
+            author.now,
+            author.actor.clone(),
+            operation,
+            node.into(),
+            payload,
+        );
     }
 }
 
 impl StoredRun {
     fn blobs(&self) -> impl Iterator<Item = &Blob> {
         let artifacts = self.artifacts.values().map(|artifact| &artifact.blob);
-        let sealed = self.chunks.iter().filter_map(|chunk| match &chunk.stored.data {
-            ChunkData::Blob(blob) => Some(blob),
-            ChunkData::Inline(_) => None,
-        });
+        let sealed = self
+            .chunks
+            .iter()
+            .filter_map(|chunk| match &chunk.stored.data {
+                ChunkData::Blob(blob) => Some(blob),
+                ChunkData::Inline(_) => None,
+            });
         artifacts.chain(sealed)
     }
 }
@@ -430,7 +540,11 @@ fn change_life(
     changes: &RunChanges,
     now: Instant,
 ) -> Result<()> {
-    let before = Life { status: run.status, ended: run.ended, lease: run.lease.take() };
+    let before = Life {
+        status: run.status,
+        ended: run.ended,
+        lease: run.lease.take(),
+    };
     let after = before.after(changes, now)?;
     diff.status = Some(after.status).filter(|status| *status != before.status);
     run.status = after.status;
@@ -457,7 +571,11 @@ fn change_tags(
 }
 
 fn remove_tags(tags: &mut BTreeMap<Key, String>, diff: &mut Vec<Key>, unwanted: Vec<Key>) {
-    diff.extend(unwanted.into_iter().filter(|key| tags.remove(key).is_some()));
+    diff.extend(
+        unwanted
+            .into_iter()
+            .filter(|key| tags.remove(key).is_some()),
+    );
 }
 
 fn change_inputs(inputs: &mut Vec<DatasetInput>, wanted: Vec<DatasetInput>) {
@@ -500,8 +618,12 @@ fn seal_chunks(run: &mut StoredRun, id: ChunkId, seal: &SealedMetrics) -> Result
     let operation = "tracker.update_run";
     let replaced = |chunk: &Chunk| seal.replaces.contains(&chunk.stored.id);
     let conflict = || {
-        Error::new(ErrorKind::Conflict, operation, "a chunk to be sealed is gone")
-            .with_hint("read the run's chunks again")
+        Error::new(
+            ErrorKind::Conflict,
+            operation,
+            "a chunk to be sealed is gone",
+        )
+        .with_hint("read the run's chunks again")
     };
     let n = seal.replaces.len();
     if run.chunks.iter().filter(|chunk| replaced(chunk)).count() != n {
@@ -510,13 +632,18 @@ fn seal_chunks(run: &mut StoredRun, id: ChunkId, seal: &SealedMetrics) -> Result
     let start = run.chunks.iter().position(replaced).ok_or_else(conflict)?;
     let row = &run.chunks[start..(start + n).min(run.chunks.len())];
     if !row.iter().all(replaced) {
-        return Err(Error::invalid(operation, "a chunk between those to be sealed is left out"));
+        return Err(Error::invalid(
+            operation,
+            "a chunk between those to be sealed is left out",
+        ));
     }
     let points: u64 = row.iter().map(|chunk| chunk.stored.count).sum();
     if points != seal.count {
-        return Err(Error::invalid(operation, "the sealed object has another number of points")
-            .with("chunks", points)
-            .with("object", seal.count));
+        return Err(
+            Error::invalid(operation, "the sealed object has another number of points")
+                .with("chunks", points)
+                .with("object", seal.count),
+        );
     }
     let sealed = Chunk {
         stored: StoredChunk {
@@ -525,7 +652,10 @@ fn seal_chunks(run: &mut StoredRun, id: ChunkId, seal: &SealedMetrics) -> Result
             count: points,
             data: ChunkData::Blob(seal.blob.clone()),
         },
-        keys: row.iter().flat_map(|chunk| chunk.keys.iter().cloned()).collect(),
+        keys: row
+            .iter()
+            .flat_map(|chunk| chunk.keys.iter().cloned())
+            .collect(),
     };
     run.chunks.splice(start..start + n, [sealed]);
     Ok(())
@@ -547,13 +677,23 @@ fn change_artifacts(
         if let Some(file) = check::directories(&path).find(|d| run.artifacts.contains_key(*d)) {
             return Err(check::file_and_directory(&path, file));
         }
-        let under = run.artifacts.keys().find(|there| **there != path && there.is_under(&path));
+        let under = run
+            .artifacts
+            .keys()
+            .find(|there| **there != path && there.is_under(&path));
         if let Some(under) = under {
             return Err(check::file_and_directory(&path, under));
         }
         let same = |there: &Artifact| there.blob.digest == known.digest;
         if !run.artifacts.get(&path).is_some_and(same) {
-            run.artifacts.insert(path.clone(), Artifact { path, blob: known, created: now });
+            run.artifacts.insert(
+                path.clone(),
+                Artifact {
+                    path,
+                    blob: known,
+                    created: now,
+                },
+            );
         }
     }
     Ok(())

@@ -79,7 +79,7 @@ async fn get(
     out: &Path,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let bar = Bar::new("fetching");
+    let bar = Bar::bytes("fetching");
     let written = ws
         .download_artifacts(run, path, out, bar.progress())
         .await?;
@@ -120,7 +120,7 @@ async fn put(
     path: Option<String>,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let bar = Bar::new("storing");
+    let bar = Bar::bytes("storing");
     let stored = if source.is_dir() {
         ws.put_artifacts(run, &source, path.as_deref().unwrap_or(""), bar.progress())
             .await?

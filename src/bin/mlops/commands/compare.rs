@@ -1,5 +1,7 @@
 //! `mlops runs compare`: the library's comparison, ordered for people.
 
+use std::collections::HashMap;
+
 use mlops::arrow::array::{Array, AsArray, RecordBatch, StringArray};
 use mlops::tracking::Run;
 use mlops::{Error, ErrorKind, RunId, Workspace};
@@ -23,15 +25,18 @@ pub(crate) async fn run(
     let ids: Vec<RunId> = runs.iter().map(|run| run.id).collect();
     let batch = ws.compare(&ids).await?;
     let mut rows = rows(&batch)?;
-    rows.retain(|row| row.differs || !only_different);
+    if only_different {
+        rows.retain(|row| row.differs);
+    }
     if output.is_json() {
         let rows: Vec<Value> = rows.iter().map(Row::document).collect();
         return output.document(&json!({ "runs": ids, "rows": rows }));
     }
-    // What was decided comes first, then what came of it; of each, what differs.
-    rows.sort_by_key(|row| (row.rank(), !row.differs));
+    let rows = for_people(rows);
     let mut header = vec!["field".to_owned()];
-    header.extend(format::short_ids(&ids));
+    for (id, run) in format::short_ids(&ids).into_iter().zip(runs) {
+        header.push(format!("{id}\n{}", format::text(&run.name, LONGEST_VALUE)));
+    }
     header.push(
         if ids.len() == 2 {
             "difference"
@@ -49,6 +54,25 @@ pub(crate) async fn run(
     output.table(shown)?;
     let verb = if differ == 1 { "differs" } else { "differ" };
     output.note(&format!("{} {verb}", format::count(differ, "field")), None)
+}
+
+/// The rows in the order in which people read them: what was decided, then what came of it; of each,
+/// what differs first. Left out are names, which stand above, and the smallest and greatest value of
+/// a metric where these are the last one in every run.
+fn for_people(rows: Vec<Row<'_>>) -> Vec<Row<'_>> {
+    let last: HashMap<&str, Vec<Option<&str>>> = rows
+        .iter()
+        .filter(|row| row.aggregate == Some("last"))
+        .map(|row| (row.key, row.values.clone()))
+        .collect();
+    let says_more = |row: &Row<'_>| match (row.kind, row.aggregate) {
+        ("attribute", _) => row.key != "name",
+        ("metric", Some("min" | "max")) => last.get(row.key) != Some(&row.values),
+        _ => true,
+    };
+    let mut rows: Vec<Row<'_>> = rows.into_iter().filter(says_more).collect();
+    rows.sort_by_key(|row| (row.rank(), !row.differs));
+    rows
 }
 
 /// One row of the comparison.
@@ -126,12 +150,17 @@ impl Row<'_> {
         for (value, number) in self.values.iter().zip(&numbers) {
             cells.push(match (value, number) {
                 (_, Some(number)) => format::number(*number),
+                (Some(value), None) if self.is_instant() => instant(value),
                 (Some(value), None) => format::text(value, LONGEST_VALUE),
                 (None, None) => "-".to_owned(),
             });
         }
         cells.push(self.difference(&numbers).unwrap_or_default());
         cells
+    }
+
+    fn is_instant(&self) -> bool {
+        self.kind == "attribute" && matches!(self.key, "started" | "ended")
     }
 
     /// The values as numbers, where they are.
@@ -157,4 +186,9 @@ impl Row<'_> {
             - known.iter().copied().fold(f64::NAN, f64::min);
         (known.len() > 1).then(|| format::number(spread))
     }
+}
+
+/// `2025-01-01 12:00:00` of `2025-01-01T12:00:00.000000Z`.
+fn instant(text: &str) -> String {
+    text.split('.').next().unwrap_or(text).replace('T', " ")
 }

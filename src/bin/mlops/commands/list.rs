@@ -88,7 +88,7 @@ pub(crate) fn say_next(next: Option<PageToken>, output: &mut Output) -> Result<(
         return Ok(());
     };
     let text = format!(
-        "there is more: --page {}, or --all",
+        "there is more: --all, or --page {}",
         format::text(&token, 4_096)
     );
     output.note(&text, Some(&json!({ "next": token })))

@@ -8,6 +8,7 @@ mod history;
 mod info;
 mod journal;
 mod list;
+mod mlflow;
 mod runs;
 mod show;
 mod trash;
@@ -23,19 +24,23 @@ use crate::store;
 
 /// Does what the command line says.
 pub(crate) async fn run(cli: Cli, output: &mut Output) -> Result<(), Failure> {
-    if let Command::Experiments(command) = cli.command {
-        return experiments::run(&cli.store, command, output).await;
-    }
-    let ws = store::open(&cli.store, output).await?;
-    match cli.command {
-        // Done above: it may make the store.
-        Command::Experiments(_) => Ok(()),
+    let store = &cli.store;
+    // These two may make the store; all others look for it first.
+    let command = match cli.command {
+        Command::Experiments(command) => return experiments::run(store, command, output).await,
+        Command::Import(command) => return mlflow::import(store, command, output).await,
+        command => command,
+    };
+    let ws = store::open(store, output).await?;
+    match command {
+        Command::Experiments(_) | Command::Import(_) => Ok(()),
         Command::Runs(command) => runs::run(&ws, command, output).await,
         Command::Artifacts(command) => artifacts::run(&ws, command, output).await,
         Command::Trash(command) => trash::run(&ws, command, output).await,
         Command::Retention(rule) => trash::retention(&ws, rule, output).await,
         Command::Journal(command) => journal::run(&ws, command, output).await,
-        Command::Info => info::run(&ws, &cli.store, output).await,
+        Command::Export(command) => mlflow::export(&ws, command, output).await,
+        Command::Info => info::run(&ws, store, output).await,
     }
 }
 

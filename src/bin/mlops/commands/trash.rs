@@ -1,7 +1,7 @@
 //! `mlops trash …` and `mlops retention`: a plan, then its execution.
 
 use mlops::filter::Filter;
-use mlops::time::{Clock, SystemClock};
+use mlops::time::{Clock, SystemClock, from_micros_lossy};
 use mlops::tracking::{
     Experiment, ExperimentQuery, MAX_PAGE, Purge, PurgePlan, PurgeReport, Run, View,
 };
@@ -30,7 +30,8 @@ pub(crate) async fn run(
             consent,
         } => {
             // Until now, if not told: what goes to the trash from here on is not meant.
-            let before = older_than.map_or(SystemClock.now(), |span| SystemClock.now() - span);
+            let now = SystemClock.now();
+            let before = older_than.map_or(now, |span| (now - span).max(from_micros_lossy(0)));
             let plan = ws
                 .tracker()
                 .plan_purge(&Purge::DeletedBefore(before))
@@ -44,7 +45,7 @@ pub(crate) async fn run(
             } else {
                 None
             };
-            conclude(&json!({ "purge": plan }), report.as_ref(), 0, output)
+            conclude(&json!({ "purge": plan }), report.as_ref(), None, output)
         }
     }
 }
@@ -77,7 +78,12 @@ pub(crate) async fn retention(
     } else {
         None
     };
-    conclude(&document, report.as_ref(), plan.delete.len() as u64, output)
+    conclude(
+        &document,
+        report.as_ref(),
+        Some(plan.delete.len() as u64),
+        output,
+    )
 }
 
 /// Whether to go on; shows a program the plan if not told.
@@ -95,7 +101,7 @@ fn ask(consent: &crate::args::Consent, plan: &Value, output: &mut Output) -> Res
 fn conclude(
     plan: &Value,
     report: Option<&PurgeReport>,
-    moved: u64,
+    moved: Option<u64>,
     output: &mut Output,
 ) -> Result<(), Failure> {
     if output.is_json() {
@@ -113,9 +119,14 @@ fn conclude(
     let Some(report) = report else {
         return output.line("nothing was done: --dry-run");
     };
+    if let Some(moved) = moved {
+        output.line(format!(
+            "done: {} to the trash",
+            format::count(moved, "run")
+        ))?;
+    }
     output.line(format!(
-        "done: {} to the trash; {} and {} taken away, {} freed",
-        format::count(moved, "run"),
+        "done: {} and {} taken away for ever, {} freed",
         format::count(report.experiments, "experiment"),
         format::count(report.runs, "run"),
         format::bytes(freed_bytes(report)),
