@@ -75,7 +75,7 @@ impl Tracking {
     /// assert!(table.column_by_name("differs").unwrap().as_boolean().value(lr));
     /// let of_fast = table.column_by_name(&fast.id().to_string()).unwrap();
     /// assert_eq!(of_fast.as_string::<i32>().value(lr), "0.5");
-    /// # mlops_core::Result::Ok(()) }).unwrap();
+    /// # Ok::<_, mlops_core::Error>(()) }).unwrap();
     /// ```
     pub async fn compare(&self, runs: &[RunId]) -> Result<RecordBatch> {
         if runs.len() < 2 {

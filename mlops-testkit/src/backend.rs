@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use futures::executor::block_on;
-use libtest_mimic::{Completion, Trial};
+use libtest_mimic::{Completion, Failed, Trial};
 use mlops_core::journal::Actor;
 use mlops_core::time::ManualClock;
 use mlops_registry::backends::memory::MemoryTracker;
@@ -60,56 +60,119 @@ pub fn strict() -> bool {
 /// If the backend is absent every case is reported as ignored with the reason, or fails when
 /// [`strict`].
 pub fn trials(backend: &Backend) -> Vec<Trial> {
-    let capability = (backend.open)().map(|fixture| fixture.tracker.capability());
-    let open = backend.open;
-    let needed = tracker_cases().into_iter().filter(|case| {
-        capability
-            .as_ref()
-            .map_or(true, |capability| (case.requires)(*capability))
-    });
-    let conform = move |case: Case| {
-        trial(backend.name, case.name, open, move |fixture| {
-            block_on((case.run)(fixture))
-        })
-    };
-    needed.map(conform).collect()
+    conformance(backend, strict())
 }
 
 /// Two tests of random calls, [`differential`] and [`search_differential`], with so many cases each.
 pub fn random_trials(backend: &Backend, sequences: u32, searches: u32) -> Vec<Trial> {
-    let open = backend.open;
+    let (open, strict) = (backend.open, strict());
+    let calls = move |_| differential(open, sequences);
+    let finds = move |_| search_differential(open, searches);
     vec![
+        trial(backend, "random_calls_end_as_in_the_model", strict, calls),
         trial(
-            backend.name,
-            "random_calls_end_as_in_the_model",
-            open,
-            move |_| {
-                differential(open, sequences);
-            },
-        ),
-        trial(
-            backend.name,
+            backend,
             "random_searches_find_what_the_model_finds",
-            open,
-            move |_| {
-                search_differential(open, searches);
-            },
+            strict,
+            finds,
         ),
     ]
 }
 
+fn conformance(backend: &Backend, strict: bool) -> Vec<Trial> {
+    let capability = (backend.open)()
+        .map(|fixture| fixture.tracker.capability())
+        .ok();
+    let needed = |case: &Case| capability.is_none_or(|capability| (case.requires)(capability));
+    let conform = |case: Case| {
+        trial(backend, case.name, strict, move |fixture| {
+            block_on((case.run)(fixture));
+        })
+    };
+    tracker_cases()
+        .into_iter()
+        .filter(needed)
+        .map(conform)
+        .collect()
+}
+
 fn trial(
-    backend: &str,
+    backend: &Backend,
     name: &str,
-    open: fn() -> Opened,
+    strict: bool,
     run: impl FnOnce(Fixture) + Send + 'static,
 ) -> Trial {
-    Trial::ignorable_test(format!("{backend}::{name}"), move || match open() {
+    let open = backend.open;
+    Trial::ignorable_test(format!("{}::{name}", backend.name), move || {
+        outcome(open(), strict, run)
+    })
+}
+
+fn outcome(opened: Opened, strict: bool, run: impl FnOnce(Fixture)) -> Result<Completion, Failed> {
+    match opened {
         Ok(fixture) => {
             run(fixture);
             Ok(Completion::Completed)
         }
-        Err(absent) if strict() => Err(format!("backend is absent: {absent}").into()),
+        Err(absent) if strict => Err(format!("backend is absent: {absent}").into()),
         Err(absent) => Ok(Completion::ignored_with(absent)),
-    })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn absent() -> Opened {
+        Err(Absent("no server on this machine".to_owned()))
+    }
+
+    #[test]
+    fn an_absent_backend_is_ignored_with_the_reason_and_not_passed() {
+        let outcome = outcome(absent(), false, |_| panic!("there is nothing to run on"));
+        let Ok(Completion::Ignored { reason }) = outcome else {
+            panic!("it was not ignored");
+        };
+        assert_eq!(reason.as_deref(), Some("no server on this machine"));
+    }
+
+    #[test]
+    fn an_absent_backend_fails_when_strict() {
+        let outcome = outcome(absent(), true, |_| panic!("there is nothing to run on"));
+        let Err(failed) = outcome else {
+            panic!("it did not fail");
+        };
+        let message = failed.message().unwrap_or_default();
+        assert_eq!(message, "backend is absent: no server on this machine");
+    }
+
+    #[test]
+    fn an_absent_backend_has_every_case_as_a_test() {
+        let backend = Backend {
+            name: "absent",
+            open: absent,
+        };
+        assert_eq!(conformance(&backend, false).len(), tracker_cases().len());
+    }
+
+    #[test]
+    fn a_case_that_needs_more_than_the_backend_can_is_no_test_of_it() {
+        let backend = Backend {
+            name: "memory",
+            open: memory,
+        };
+        let tests = conformance(&backend, true);
+        let durable = tracker_cases()
+            .into_iter()
+            .filter(|case| !(case.requires)(mlops_core::Capability::default()));
+        assert_eq!(tests.len() + durable.count(), tracker_cases().len());
+    }
+
+    #[test]
+    fn no_two_cases_have_one_name() {
+        let names: BTreeSet<_> = tracker_cases().iter().map(|case| case.name).collect();
+        assert_eq!(names.len(), tracker_cases().len());
+    }
 }

@@ -13,8 +13,14 @@ use mlops_testkit::{
 };
 
 const BACKENDS: &[Backend] = &[
-    Backend { name: "memory", open: memory },
-    Backend { name: "sqlite", open: sqlite },
+    Backend {
+        name: "memory",
+        open: memory,
+    },
+    Backend {
+        name: "sqlite",
+        open: sqlite,
+    },
 ];
 
 fn main() {
@@ -38,7 +44,10 @@ fn sqlite() -> Opened {
             let actor = Actor::new(ACTOR).expect("a fixed name");
             let tracker = SqliteTracker::open(&path, clock, actor, SqliteOptions::default());
             let tracker = Arc::new(tracker.expect("the store opens"));
-            (Arc::clone(&tracker) as Arc<dyn Tracker>, tracker as Arc<dyn Journal>)
+            (
+                Arc::clone(&tracker) as Arc<dyn Tracker>,
+                tracker as Arc<dyn Journal>,
+            )
         }
     };
     let (tracker, journal) = open();

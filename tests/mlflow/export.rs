@@ -111,7 +111,8 @@ fn inputs(runs: &[Value]) {
     assert_eq!(train["digest"], long[..36]);
     assert_eq!(train["source_type"], "s3");
     assert_eq!(train["tags"], json!({ "mlflow.data.context": "train", "mlops.digest": long }));
-    let text = |name: &str| -> Value { serde_json::from_str(train[name].as_str().unwrap()).unwrap() };
+    let text =
+        |name: &str| -> Value { serde_json::from_str(train[name].as_str().unwrap()).unwrap() };
     assert_eq!(text("source"), json!({ "uri": "s3://bucket/train data.csv" }));
     assert_eq!(text("profile"), json!({ "num_rows": 3 }));
     assert_eq!(text("schema")["mlops_schema"], schema);
@@ -131,6 +132,7 @@ pub(crate) fn findings() {
         let expected = BTreeMap::from([
             (FindingKind::LostStatus, 1),
             (FindingKind::Infinite, 2),
+            (FindingKind::NegativeZero, 1),
             (FindingKind::PointTimeCut, 2),
             (FindingKind::InstantCut, 1),
             (FindingKind::DuplicatePoint, 1),
@@ -145,8 +147,10 @@ pub(crate) fn findings() {
         assert!(report.findings.iter().all(|f| !f.examples.is_empty()));
 
         let exact = rich::store(true).await;
-        let kinds: Vec<FindingKind> = export(&exact).await.findings.iter().map(|f| f.kind).collect();
-        assert_eq!(kinds, [FindingKind::LostStatus, FindingKind::DigestCut]);
+        let kinds: Vec<FindingKind> =
+            export(&exact).await.findings.iter().map(|f| f.kind).collect();
+        let expected = [FindingKind::LostStatus, FindingKind::UnusualPath, FindingKind::DigestCut];
+        assert_eq!(kinds, expected);
     });
 }
 
@@ -162,7 +166,9 @@ pub(crate) fn refuses_other_files() {
         let error = mlflow::export(&store.ws, &nowhere, &files, ExportOptions::default()).await;
         assert_eq!(error.unwrap_err().kind(), ErrorKind::NotFound);
         let left: Vec<_> = fs::read_dir(store.dir.path()).unwrap().flatten().collect();
-        assert!(left.iter().all(|entry| !entry.file_name().to_string_lossy().starts_with(".mlops")));
+        assert!(
+            left.iter().all(|entry| !entry.file_name().to_string_lossy().starts_with(".mlops"))
+        );
     });
 }
 
@@ -177,8 +183,7 @@ pub(crate) fn repeats() {
         let readme = files.join("1").join("01".repeat(16)).join("artifacts/readme.txt");
         fs::write(&readme, "changed").unwrap();
         fs::remove_file(&database).unwrap();
-        let refused =
-            mlflow::export(&store.ws, &database, &files, ExportOptions::default()).await;
+        let refused = mlflow::export(&store.ws, &database, &files, ExportOptions::default()).await;
         assert_eq!(refused.unwrap_err().kind(), ErrorKind::AlreadyExists);
         // What another program left of a database that is replaced would be played onto the new one.
         let log = store.dir.path().join("mlflow.db-wal");

@@ -46,6 +46,12 @@ fn main() {
             Ok(())
         }));
     }
+    // Not a test but a measurement, for the ADR: `cargo test --release --test mlflow -- --ignored`.
+    let speed = || {
+        import::speed();
+        Ok(())
+    };
+    trials.push(Trial::test("speed_of_a_thousand_runs", speed).with_ignored_flag(true));
     libtest_mimic::run(&arguments, trials).exit();
 }
 

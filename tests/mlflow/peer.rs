@@ -118,6 +118,7 @@ pub(crate) struct Oracle {
     input: ChildStdin,
     answers: Receiver<String>,
     asked: u64,
+    answered: u64,
 }
 
 impl Oracle {
@@ -136,7 +137,7 @@ impl Oracle {
         let output = BufReader::new(child.stdout.take().unwrap());
         thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|l| send.send(l)));
         let input = child.stdin.take().unwrap();
-        let mut oracle = Self { child, input, answers, asked: 0 };
+        let mut oracle = Self { child, input, answers, asked: 0, answered: 0 };
         assert_eq!(oracle.line()["ready"], true);
         oracle
     }
@@ -146,22 +147,26 @@ impl Oracle {
         serde_json::from_str(&line).unwrap()
     }
 
+    /// Sends a command whose answer says nothing; that it was no error is checked with the next
+    /// answer. So MLflow and we work side by side.
+    pub(crate) fn tell(&mut self, mut command: Value) {
+        command["id"] = json!(self.asked);
+        self.asked += 1;
+        writeln!(self.input, "{command}").unwrap();
+    }
+
     /// Answers to all commands, in their order; they are written ahead, which saves the round trips.
-    pub(crate) fn ask_all(&mut self, mut commands: Vec<Value>) -> Vec<Value> {
-        let first = self.asked;
-        let mut answers = Vec::with_capacity(commands.len());
-        // Few enough that neither side can be stuck writing into a full pipe.
-        for part in commands.chunks_mut(64) {
-            for command in part.iter_mut() {
-                command["id"] = json!(self.asked);
-                self.asked += 1;
-                writeln!(self.input, "{command}").unwrap();
-            }
-            self.input.flush().unwrap();
-            for command in part {
-                let mut answer = self.line();
-                assert_eq!(answer["id"], json!(first + answers.len() as u64));
-                assert!(answer.get("error").is_none(), "{command}: {answer}");
+    pub(crate) fn ask_all(&mut self, commands: Vec<Value>) -> Vec<Value> {
+        let count = commands.len();
+        commands.into_iter().for_each(|command| self.tell(command));
+        self.input.flush().unwrap();
+        let mut answers = Vec::with_capacity(count);
+        while self.answered < self.asked {
+            let mut answer = self.line();
+            assert_eq!(answer["id"], json!(self.answered));
+            assert!(answer.get("error").is_none(), "{answer}");
+            self.answered += 1;
+            if self.asked - self.answered < count as u64 {
                 answers.push(answer["ok"].take());
             }
         }

@@ -95,8 +95,9 @@ pub(crate) async fn store(exact: bool) -> Store {
         let value = 1.0 / (step as f64 + 1.0);
         run.log_metric_at("loss", point(step, 20_000 + step * 1_000, value)).unwrap();
     }
+    let zero = if exact { 0.0 } else { -0.0 };
     let mut curves: Vec<(&str, Vec<MetricPoint>)> = vec![
-        ("train/deep/er", vec![point(0, 21_000, -0.0), point(0, 22_000, 5e-324)]),
+        ("train/deep/er", vec![point(0, 21_000, zero), point(0, 22_000, 5e-324)]),
         ("nan", vec![point(0, 21_000, 1.5), point(1, 22_000, f64::NAN)]),
         ("nan then number", vec![point(0, 21_000, f64::NAN), point(1, 22_000, 2.0)]),
         ("negative_step", vec![point(-6, 21_000, 1.0), point(-5, 22_000, 2.0)]),
@@ -126,18 +127,24 @@ pub(crate) async fn store(exact: bool) -> Store {
     let other = DatasetContext::Other("calibration".into());
     run.log_input(dataset("valid.csv", "e5f6", other).with_source("data/valid.csv")).await.unwrap();
     if !exact {
-        run.log_input(dataset("valid.csv", "e5f6", DatasetContext::Test)).await.unwrap();
+        run.log_input(
+            dataset("valid.csv", "e5f6", DatasetContext::Test).with_source("data/valid.csv"),
+        )
+        .await
+        .unwrap();
     }
     for (path, bytes) in [
         ("readme.txt", b"hello\n".to_vec()),
         ("plots/deep/b.json", br#"{"x": 1}"#.to_vec()),
         ("empty.bin", Vec::new()),
         ("weights.bin", vec![7; 100_000]),
-        ("with space & ü%41#?.txt", b"u".to_vec()),
+        (if exact { "a#b?%41" } else { "with space & ü.txt" }, b"u".to_vec()),
     ] {
         run.log_artifact(path, bytes).await.unwrap();
     }
-    run.set_note("# Title\n\nA *note* with `code`,\ttabs, \"quotes\" and ünïcödé ✓.\n").await.unwrap();
+    run.set_note("# Title\n\nA *note* with `code`,\ttabs, \"quotes\" and ünïcödé ✓.\n")
+        .await
+        .unwrap();
     run.finish().await.unwrap();
     change(ws, run.id(), RunChanges::default().with_ended(at(70_000))).await;
 

@@ -66,7 +66,7 @@ impl Totals {
         }
     }
 
-    /// `name ... ok`, `name ... FAILED`, `name ... ignored, reason`.
+    /// `name ... ok`, `name ... FAILED`, `name ... ignored, reason`, libtest-mimic's `ignored (reason)`.
     fn test(&mut self, binary: &str, line: &str) {
         let Some((name, result)) = line.rsplit_once(" ... ") else {
             return;
@@ -77,6 +77,10 @@ impl Totals {
             self.failures.push(format!("{binary}: {name}"));
         } else if let Some(reason) = result.strip_prefix("ignored") {
             let reason = reason.trim_start_matches([',', ' ']);
+            let mimic = reason
+                .strip_prefix('(')
+                .and_then(|reason| reason.strip_suffix(')'));
+            let reason = mimic.unwrap_or(reason);
             let reason = if reason.is_empty() {
                 "no reason given"
             } else {
@@ -163,7 +167,7 @@ error: test failed, to rerun pass `-p mlops-core --lib`
 
 running 3 tests
 test memory::round_trip         ... ok
-test memory::needs_a_server      ... ignored
+test memory::needs_a_server      ... ignored (backend is absent)
 test sqlite::round_trip ... ok
 
 test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s
@@ -201,7 +205,7 @@ error: 1 target failed:
         let ignored = [
             "mlops_core src/lib.rs: slow (takes an hour)",
             "mlops_core src/lib.rs: bare (no reason given)",
-            "conformance tests/conformance.rs: memory::needs_a_server (no reason given)",
+            "conformance tests/conformance.rs: memory::needs_a_server (backend is absent)",
         ];
         assert_eq!(totals.ignores, ignored);
     }

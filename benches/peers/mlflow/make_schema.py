@@ -2,7 +2,7 @@
 """Re-derive schema.sql: run MLflow's own alembic migrations on an empty SQLite
 file up to one revision, then print `sqlite_master` in creation order.
 
-    python make_schema.py [--revision acf3f17fdcc7] > schema.sql
+    python make_schema.py [--revision acf3f17fdcc7] > ../../../mlops-registry/src/mlflow/schema.sql
 
 Needs mlflow-skinny + sqlalchemy + alembic (any version that has the revision).
 Nothing is kept but DDL and the `alembic_version` row; no experiment row.

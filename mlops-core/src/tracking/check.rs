@@ -84,6 +84,12 @@ pub fn run_changes(changes: &RunChanges) -> Result<()> {
 /// | lost | anything: a later opener knows better, or resumes it |
 /// | finished, failed, killed | running (it is resumed), or what it is |
 ///
+/// ```
+/// use mlops_core::tracking::{RunStatus, check};
+/// assert!(check::transition(RunStatus::Lost, RunStatus::Failed).is_ok());
+/// assert!(check::transition(RunStatus::Failed, RunStatus::Finished).is_err());
+/// ```
+///
 /// # Errors
 /// `Conflict`: somebody else ended the run in another way.
 pub fn transition(from: RunStatus, to: RunStatus) -> Result<()> {
@@ -254,6 +260,16 @@ pub fn param(key: &Key, stored: Option<&str>, offered: &str) -> Result<bool> {
 /// Whether a chunk is the next of its spool (`true`) or stored already (`false`), where `stored`
 /// points of its spool are stored, and its run goes from status `before` to `after`.
 ///
+/// ```
+/// use mlops_core::SpoolId;
+/// use mlops_core::tracking::{Origin, RunStatus, check};
+/// let origin = Origin { spool: SpoolId::from_bytes([1; 16]), first: 10, count: 5 };
+/// let append = |stored| check::append(origin, stored, RunStatus::Running, RunStatus::Running);
+/// assert!(append(10).unwrap(), "it is the next one");
+/// assert!(!append(15).unwrap(), "it is stored already");
+/// assert!(append(9).is_err() && append(12).is_err(), "a hole, and an overlap");
+/// ```
+///
 /// # Errors
 /// `Conflict` if there is a hole, or only a part of the chunk is stored. `Invalid` if it is the next
 /// one but the run has ended: neither was it running or lost, nor is it resumed by this change.
@@ -283,6 +299,12 @@ pub fn append(origin: Origin, stored: u64, before: RunStatus, after: RunStatus) 
 }
 
 /// The directories that an artifact path lies in, outermost first: `a` and `a/b` for `a/b/c`.
+///
+/// ```
+/// use mlops_core::tracking::check::directories;
+/// let path = "a/b/c".parse().unwrap();
+/// assert_eq!(directories(&path).collect::<Vec<_>>(), ["a", "a/b"]);
+/// ```
 ///
 /// A file of such a path in the same run, or a file under the path itself, makes the change `Invalid`
 /// ([`file_and_directory`]): no file system could hold both.

@@ -95,6 +95,7 @@ pub trait Tracker: Debug + Send + Sync + 'static {
     async fn update_run(&self, id: RunId, changes: RunChanges) -> Result<Vec<BlobLocation>>;
 
     /// One run, also from the trash, with all that hangs on it; inputs by name, digest and context.
+    /// A summary's −0 may come back as 0; every other value is the same to the last bit.
     async fn run(&self, id: RunId) -> Result<Run>;
 
     /// A page of the runs that match, in order.

@@ -8,6 +8,8 @@
 mod journal;
 mod search;
 mod state;
+mod trash;
+mod update;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -131,10 +131,7 @@ pub async fn export(
     let (file, root) = prepare(database, artifacts, options.overwrite)?;
     let sheet = {
         let path = file.path().to_owned();
-        blocking(OP, move || {
-            Sheet::create(&path).map_err(|e| sql_error(OP, &path, e))
-        })
-        .await?
+        blocking(OP, move || Sheet::create(&path).map_err(|e| sql_error(OP, &path, e))).await?
     };
     let mut export = Export {
         tracking,
@@ -184,11 +181,7 @@ impl Export<'_> {
         work: impl FnOnce(&mut Sheet) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T> {
         let Some(mut sheet) = self.sheet.take() else {
-            return Err(Error::new(
-                ErrorKind::Internal,
-                OP,
-                "the database is in use",
-            ));
+            return Err(Error::new(ErrorKind::Internal, OP, "the database is in use"));
         };
         let (sheet, done) = blocking(OP, move || {
             let done = work(&mut sheet);
@@ -213,11 +206,8 @@ impl Export<'_> {
         }
         // Numbers in the order of their making, so that an export of later keeps those of earlier.
         found.sort_by_key(|e| (e.created, e.id));
-        let mut taken: BTreeSet<String> = found
-            .iter()
-            .filter(|e| e.deleted.is_none())
-            .map(|e| e.name.to_string())
-            .collect();
+        let mut taken: BTreeSet<String> =
+            found.iter().filter(|e| e.deleted.is_none()).map(|e| e.name.to_string()).collect();
         let has_default = !taken.insert("Default".to_owned());
         let mut rows = Vec::new();
         if !has_default {
@@ -229,11 +219,7 @@ impl Export<'_> {
         for experiment in found {
             let live = experiment.deleted.is_none();
             let is_default = live && &*experiment.name == "Default";
-            let number = if is_default {
-                0
-            } else {
-                numbers.next().unwrap_or_default()
-            };
+            let number = if is_default { 0 } else { numbers.next().unwrap_or_default() };
             let name = if live {
                 experiment.name.to_string()
             } else {
@@ -242,20 +228,14 @@ impl Export<'_> {
             let mut row = self.experiment_row(number, name, ms(experiment.created))?;
             row.deleted = !live;
             row.updated_ms = experiment.deleted.map_or(row.created_ms, ms);
-            row.tags = experiment
-                .tags
-                .iter()
-                .map(|(k, v)| (k.to_string(), v.clone()))
-                .collect();
+            row.tags = experiment.tags.iter().map(|(k, v)| (k.to_string(), v.clone())).collect();
             row.tags.retain(|(key, _)| key != tag::EXPERIMENT);
-            row.tags
-                .push((tag::EXPERIMENT.to_owned(), experiment.id.to_string()));
+            row.tags.push((tag::EXPERIMENT.to_owned(), experiment.id.to_string()));
             rows.push(row);
             numbered.push((number, experiment));
         }
         self.report.experiments = numbered.len() as u64;
-        self.with_sheet(move |sheet| rows.iter().try_for_each(|row| sheet.experiment(row)))
-            .await?;
+        self.with_sheet(move |sheet| rows.iter().try_for_each(|row| sheet.experiment(row))).await?;
         Ok(numbered)
     }
 
@@ -278,21 +258,13 @@ impl Export<'_> {
     /// MLflow's names stay taken in the trash, ours do not.
     fn free_name(&mut self, name: &str, taken: &mut BTreeSet<String>) -> String {
         let suffix = |n: usize| {
-            if n == 1 {
-                String::new()
-            } else {
-                format!(" {n}")
-            }
+            if n == 1 { String::new() } else { format!(" {n}") }
         };
         let candidates = (1..).map(|n| format!("{name} (deleted{})", suffix(n)));
         let mut all = std::iter::once(name.to_owned()).chain(candidates);
-        let free = all
-            .find(|candidate| !taken.contains(candidate))
-            .unwrap_or_default();
+        let free = all.find(|candidate| !taken.contains(candidate)).unwrap_or_default();
         if free != name {
-            self.findings.add(FindingKind::ExperimentRenamed, || {
-                format!("{name} → {free}")
-            });
+            self.findings.add(FindingKind::ExperimentRenamed, || format!("{name} → {free}"));
         }
         taken.insert(free.clone());
         free
@@ -300,21 +272,15 @@ impl Export<'_> {
 
     async fn run(&mut self, number: i64, experiment: &Experiment, run: &Run) -> Result<()> {
         let id = run.id.to_string();
-        let directory = self
-            .root
-            .join(number.to_string())
-            .join(&id)
-            .join("artifacts");
+        let directory = self.root.join(number.to_string()).join(&id).join("artifacts");
         let row = self.run_row(number, experiment, run, uri::of_path(&directory)?);
         let inputs = self.with_sheet(move |sheet| sheet.run(&row)).await?;
         self.report.inputs += inputs.stored;
         for name in inputs.repeated {
-            self.findings
-                .add(FindingKind::ContextDropped, || format!("run {id}, {name}"));
+            self.findings.add(FindingKind::ContextDropped, || format!("run {id}, {name}"));
         }
         for name in inputs.differing {
-            self.findings
-                .add(FindingKind::DatasetDiffers, || format!("run {id}, {name}"));
+            self.findings.add(FindingKind::DatasetDiffers, || format!("run {id}, {name}"));
         }
         self.metrics(run, &id).await?;
         for artifact in self.tracking.tracker().artifacts(run.id, "").await? {
@@ -326,29 +292,17 @@ impl Export<'_> {
     fn run_row(&mut self, number: i64, of: &Experiment, run: &Run, artifact_uri: String) -> RunRow {
         let id = run.id.to_string();
         if artifact_uri.len() > RUN_URI_CHARS {
-            self.findings
-                .add(FindingKind::LongUri, || artifact_uri.clone());
+            self.findings.add(FindingKind::LongUri, || artifact_uri.clone());
         }
-        let params: Vec<(String, String)> = run
-            .params
-            .iter()
-            .map(|(key, value)| (key.to_string(), value.clone()))
-            .collect();
+        let params: Vec<(String, String)> =
+            run.params.iter().map(|(key, value)| (key.to_string(), value.clone())).collect();
         let tags = self.tags(run, &id);
-        let keys = run
-            .params
-            .keys()
-            .chain(run.tags.keys())
-            .chain(run.metrics.keys());
+        let keys = run.params.keys().chain(run.tags.keys()).chain(run.metrics.keys());
         for key in keys.filter(|key| !text::is_mlflow_key(key)) {
-            self.findings
-                .add(FindingKind::UnusualKey, || format!("run {id}, {key}"));
+            self.findings.add(FindingKind::UnusualKey, || format!("run {id}, {key}"));
         }
         for (entries, most) in [(&params, PARAM_CHARS), (&tags, TAG_CHARS)] {
-            for (key, value) in entries
-                .iter()
-                .filter(|(_, v)| v.chars().nth(most).is_some())
-            {
+            for (key, value) in entries.iter().filter(|(_, v)| v.chars().nth(most).is_some()) {
                 self.findings.add(FindingKind::LongValue, || {
                     format!("run {id}, {key}: {} characters", value.chars().count())
                 });
@@ -361,19 +315,11 @@ impl Export<'_> {
             // `Lost`, and whatever a later version adds: it ended, and not well.
             _ => "KILLED",
         };
-        let inputs = run
-            .inputs
-            .iter()
-            .map(|input| self.input_row(input, &id))
-            .collect();
+        let inputs = run.inputs.iter().map(|input| self.input_row(input, &id)).collect();
         RunRow {
             experiment: number,
             name: run.name.to_string(),
-            user: if run.user.is_empty() {
-                "unknown".to_owned()
-            } else {
-                run.user.clone()
-            },
+            user: if run.user.is_empty() { "unknown".to_owned() } else { run.user.clone() },
             status,
             started_ms: ms(run.started),
             ended_ms: run.ended.map(ms),
@@ -387,15 +333,11 @@ impl Export<'_> {
     }
 
     fn tags(&mut self, run: &Run, id: &str) -> Vec<(String, String)> {
-        let mut tags: BTreeMap<String, String> = run
-            .tags
-            .iter()
-            .map(|(key, value)| (key.to_string(), value.clone()))
-            .collect();
+        let mut tags: BTreeMap<String, String> =
+            run.tags.iter().map(|(key, value)| (key.to_string(), value.clone())).collect();
         for (ours, theirs) in tag::SOURCE {
             if let Some(value) = run.tags.get(ours) {
-                tags.entry(theirs.to_owned())
-                    .or_insert_with(|| value.clone());
+                tags.entry(theirs.to_owned()).or_insert_with(|| value.clone());
             }
         }
         let mut meant = vec![(tag::RUN_NAME, run.name.to_string())];
@@ -409,23 +351,20 @@ impl Export<'_> {
             meant.push((tag::PARENT, parent.to_string()));
         }
         if run.status == RunStatus::Lost {
-            self.findings
-                .add(FindingKind::LostStatus, || format!("run {id}"));
+            self.findings.add(FindingKind::LostStatus, || format!("run {id}"));
             meant.push((tag::STATUS, run.status.to_string()));
         }
         for (key, at) in [(tag::STARTED, Some(run.started)), (tag::ENDED, run.ended)] {
             if let Some(at) = at.filter(|at| at.timestamp_micros() % 1_000 != 0) {
                 let exact = at.to_rfc3339_opts(SecondsFormat::Micros, true);
-                self.findings
-                    .add(FindingKind::InstantCut, || format!("run {id}, {exact}"));
+                self.findings.add(FindingKind::InstantCut, || format!("run {id}, {exact}"));
                 meant.push((key, exact));
             }
         }
         for (key, value) in meant {
             let old = tags.insert(key.to_owned(), value);
             if old.is_some_and(|old| tags.get(key) != Some(&old)) {
-                self.findings
-                    .add(FindingKind::TagReplaced, || format!("run {id}, {key}"));
+                self.findings.add(FindingKind::TagReplaced, || format!("run {id}, {key}"));
             }
         }
         tags.into_iter().collect()
@@ -435,9 +374,7 @@ impl Export<'_> {
         let mut tags = vec![(tag::CONTEXT, input.context.as_str().to_owned())];
         let mut digest = input.digest.to_string();
         if let Some((end, _)) = digest.char_indices().nth(DIGEST_CHARS) {
-            self.findings.add(FindingKind::DigestCut, || {
-                format!("run {run}, {}", input.name)
-            });
+            self.findings.add(FindingKind::DigestCut, || format!("run {run}, {}", input.name));
             tags.push((tag::DIGEST, digest.clone()));
             digest.truncate(end);
         }
@@ -448,9 +385,7 @@ impl Export<'_> {
             source_type: source_type(source),
             source: source.map_or_else(|| "{}".to_owned(), dataset_source),
             schema: input.schema.as_ref().map(dataset_schema),
-            profile: input
-                .rows
-                .map(|rows| json!({ "num_rows": rows }).to_string()),
+            profile: input.rows.map(|rows| json!({ "num_rows": rows }).to_string()),
             tags,
         }
     }
@@ -475,15 +410,11 @@ impl Export<'_> {
         }
         self.report.points += latest.points;
         let findings = &mut self.findings;
-        findings.add_many(FindingKind::DuplicatePoint, latest.duplicates, || {
-            format!("run {id}")
-        });
-        findings.add_many(FindingKind::Infinite, latest.infinite, || {
-            format!("run {id}")
-        });
-        findings.add_many(FindingKind::PointTimeCut, latest.times_cut, || {
-            format!("run {id}")
-        });
+        findings.add_many(FindingKind::DuplicatePoint, latest.duplicates, || format!("run {id}"));
+        findings.add_many(FindingKind::Infinite, latest.infinite, || format!("run {id}"));
+        let zeros = latest.negative_zeros;
+        findings.add_many(FindingKind::NegativeZero, zeros, || format!("run {id}"));
+        findings.add_many(FindingKind::PointTimeCut, latest.times_cut, || format!("run {id}"));
         for (key, summary) in &run.metrics {
             let last = Stored::of(MetricPoint {
                 step: summary.last_step,
@@ -496,12 +427,14 @@ impl Export<'_> {
             }
         }
         let id = id.to_owned();
-        self.with_sheet(move |sheet| sheet.latest(&id, &latest))
-            .await
+        self.with_sheet(move |sheet| sheet.latest(&id, &latest)).await
     }
 
     async fn artifact(&mut self, artifact: &Artifact, directory: &Path) -> Result<()> {
         let path = directory.join(artifact.path.as_str());
+        if artifact.path.contains(['#', '?', '%']) {
+            self.findings.add(FindingKind::UnusualPath, || path.display().to_string());
+        }
         let (target, overwrite) = (path.clone(), self.options.overwrite);
         let (size, digest) = (artifact.blob.size, artifact.blob.digest);
         let there = blocking(OP, move || is_there(&target, size, digest.0, overwrite)).await?;
@@ -515,15 +448,7 @@ impl Export<'_> {
     }
 
     async fn finish(self, file: NamedTempFile) -> Result<ExportReport> {
-        let Self {
-            database,
-            root,
-            sheet,
-            options,
-            mut report,
-            findings,
-            ..
-        } = self;
+        let Self { database, root, sheet, options, mut report, findings, .. } = self;
         let target = database.to_owned();
         blocking(OP, move || {
             if let Some(sheet) = sheet {
@@ -547,9 +472,7 @@ fn ms(at: Instant) -> i64 {
 
 /// What MLflow calls the place where a dataset was read from; its names for what it can open itself.
 pub(super) fn source_type(source: Option<&str>) -> &'static str {
-    let scheme = source
-        .and_then(|source| source.split_once("://"))
-        .map(|(scheme, _)| scheme);
+    let scheme = source.and_then(|source| source.split_once("://")).map(|(scheme, _)| scheme);
     match scheme {
         Some("s3" | "s3a") => "s3",
         Some("http" | "https") => "http",
@@ -583,26 +506,20 @@ fn dataset_schema(schema: &Value) -> String {
 /// Looks at both places before anything is written; the temporary file lies beside the database.
 fn prepare(database: &Path, artifacts: &Path, overwrite: bool) -> Result<(NamedTempFile, PathBuf)> {
     if !overwrite && database.symlink_metadata().is_ok() {
-        return Err(exists(
-            "there is something at the path of the database",
-            database,
-        ));
+        return Err(exists("there is something at the path of the database", database));
     }
     let parent = match database.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
     if !parent.is_dir() {
-        return Err(
-            Error::not_found(OP, "the directory of the database does not exist")
-                .with("path", parent.display()),
-        );
+        return Err(Error::not_found(OP, "the directory of the database does not exist")
+            .with("path", parent.display()));
     }
     let mut builder = tempfile::Builder::new();
     let builder = plain_permissions(builder.prefix(".mlops-export-"));
-    let file = builder
-        .tempfile_in(parent)
-        .map_err(|e| failed("cannot write the database", parent, e))?;
+    let file =
+        builder.tempfile_in(parent).map_err(|e| failed("cannot write the database", parent, e))?;
     let root = std::path::absolute(artifacts)
         .map_err(|e| failed("cannot find the directory of the artifacts", artifacts, e))?;
     fs::create_dir_all(&root)
@@ -638,9 +555,7 @@ fn is_there(path: &Path, size: u64, digest: [u8; 32], overwrite: bool) -> Result
     match fs::symlink_metadata(path) {
         Ok(meta) if meta.is_file() && meta.len() == size => {
             let mut hasher = blake3::Hasher::new();
-            hasher
-                .update_reader(File::open(path).map_err(unreadable)?)
-                .map_err(unreadable)?;
+            hasher.update_reader(File::open(path).map_err(unreadable)?).map_err(unreadable)?;
             if *hasher.finalize().as_bytes() == digest {
                 return Ok(true);
             }
@@ -677,9 +592,7 @@ async fn write_file(mut bytes: BlobReader, path: &Path) -> Result<()> {
     while let Some(chunk) = bytes.try_next().await? {
         let target = path.to_owned();
         staged = blocking(OP, move || {
-            staged
-                .write_all(&chunk)
-                .map_err(|e| failed("cannot write an artifact", &target, e))?;
+            staged.write_all(&chunk).map_err(|e| failed("cannot write an artifact", &target, e))?;
             Ok(staged)
         })
         .await?;
@@ -714,17 +627,13 @@ fn publish(file: NamedTempFile, database: &Path, root: &Path, overwrite: bool) -
             }
         }
     }
-    let persisted = if overwrite {
-        file.persist(database)
-    } else {
-        file.persist_noclobber(database)
-    };
+    let persisted =
+        if overwrite { file.persist(database) } else { file.persist_noclobber(database) };
     match persisted {
         Ok(_) => Ok(()),
-        Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => Err(exists(
-            "there is something at the path of the database",
-            database,
-        )),
+        Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(exists("there is something at the path of the database", database))
+        }
         Err(e) => Err(unsynced(e.error)),
     }
 }

@@ -101,10 +101,7 @@ fn sql_error(operation: &'static str, path: &Path, source: rusqlite::Error) -> E
             | ErrorCode::SystemIoFailure
             | ErrorCode::DatabaseBusy
             | ErrorCode::DatabaseLocked,
-        ) => (
-            ErrorKind::Unavailable,
-            "the database cannot be read or written now",
-        ),
+        ) => (ErrorKind::Unavailable, "the database cannot be read or written now"),
         _ => (ErrorKind::Internal, "unexpected answer from SQLite"),
     };
     Error::new(kind, operation, message)

@@ -54,6 +54,8 @@ kinds! {
     LostStatus = "a lost run is KILLED there; its tag mlops.status says lost",
     /// Export: an infinite value.
     Infinite = "an infinite value of a metric is clamped to ±1.7976931348623157e308",
+    /// Export: a value.
+    NegativeZero = "a value of -0 is 0 there, as in every SQL column of SQLite",
     /// Export: a time of a point.
     PointTimeCut = "the time of a point is cut to milliseconds",
     /// Export: a start or an end.
@@ -68,6 +70,8 @@ kinds! {
     LongUri = "an artifact location is longer than MLflow's column; choose a shorter directory",
     /// Export: a key.
     UnusualKey = "a key has characters that MLflow refuses when logging; it is kept",
+    /// Export: a file.
+    UnusualPath = "a file's path has `#`, `?` or `%`, which newer clients of MLflow fail to download",
     /// Both: an experiment.
     ExperimentRenamed = "an experiment got another name, because its own is taken",
     /// Export: a label.
@@ -165,11 +169,7 @@ impl Findings {
 
     /// The findings, by kind.
     pub(super) fn into_list(self) -> Vec<Finding> {
-        let finding = |(kind, (count, examples))| Finding {
-            kind,
-            count,
-            examples,
-        };
+        let finding = |(kind, (count, examples))| Finding { kind, count, examples };
         self.0.into_iter().map(finding).collect()
     }
 }

@@ -72,6 +72,7 @@ pub(super) struct Latest {
     pub(super) points: u64,
     pub(super) duplicates: u64,
     pub(super) infinite: u64,
+    pub(super) negative_zeros: u64,
     pub(super) times_cut: u64,
 }
 
@@ -90,11 +91,7 @@ impl Stored {
         Self {
             step: point.step,
             time_ms: point.time_micros.div_euclid(1_000),
-            value: if is_nan {
-                0.0
-            } else {
-                point.value.clamp(-LARGEST, LARGEST)
-            },
+            value: if is_nan { 0.0 } else { point.value.clamp(-LARGEST, LARGEST) },
             is_nan,
         }
     }
@@ -196,13 +193,7 @@ impl Sheet {
                  FROM datasets WHERE experiment_id = ?1 AND name = ?2 AND digest = ?3",
             )?
             .query_row(params![run.experiment, input.name, input.digest], |row| {
-                Ok((
-                    row.get(0)?,
-                    row.get(1)?,
-                    row.get(2)?,
-                    row.get(3)?,
-                    row.get(4)?,
-                ))
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
             })
             .optional()?;
         let dataset = if let Some((id, source_type, source, schema, profile)) = known {
@@ -278,6 +269,8 @@ impl Sheet {
             let key = points.keys[points.key[i] as usize].as_str();
             let stored = Stored::of(point);
             latest.infinite += u64::from(point.value.is_infinite());
+            latest.negative_zeros +=
+                u64::from(point.value == 0.0 && point.value.is_sign_negative());
             latest.times_cut += u64::from(point.time_micros % 1_000 != 0);
             let new = insert.execute(params![
                 run,
@@ -306,14 +299,7 @@ impl Sheet {
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?;
         for (key, best) in &latest.best {
-            insert.execute(params![
-                run,
-                key,
-                best.value,
-                best.time_ms,
-                best.step,
-                best.is_nan
-            ])?;
+            insert.execute(params![run, key, best.value, best.time_ms, best.step, best.is_nan])?;
         }
         Ok(())
     }
@@ -335,11 +321,7 @@ mod tests {
     use super::*;
 
     fn at(step: i64, time_ms: i64, value: f64) -> Stored {
-        Stored::of(MetricPoint {
-            step,
-            time_micros: time_ms * 1_000,
-            value,
-        })
+        Stored::of(MetricPoint { step, time_micros: time_ms * 1_000, value })
     }
 
     #[test]
@@ -356,14 +338,6 @@ mod tests {
     fn what_sql_cannot_hold_is_clamped() {
         assert_eq!(at(0, 0, f64::NEG_INFINITY).value, -f64::MAX);
         assert!(at(0, 0, f64::NAN).is_nan);
-        assert_eq!(
-            Stored::of(MetricPoint {
-                step: 0,
-                time_micros: 1_999,
-                value: 0.0
-            })
-            .time_ms,
-            1
-        );
+        assert_eq!(Stored::of(MetricPoint { step: 0, time_micros: 1_999, value: 0.0 }).time_ms, 1);
     }
 }

@@ -13,10 +13,7 @@ pub(super) fn is_mlflow_key(key: &str) -> bool {
 
 /// The text as a name of ours, and whether it had to be changed; `None` if nothing is left of it.
 pub(super) fn as_name(text: &str) -> (Option<String>, bool) {
-    let mut name: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let mut name: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     name.truncate(name.floor_char_boundary(MAX_NAME_BYTES));
     let changed = name != text;
     (Some(name).filter(|name| !name.trim().is_empty()), changed)
@@ -67,17 +64,7 @@ mod tests {
         for good in ["loss", "train/loss", "a b", "x:y", "ünï.1-2_3"] {
             assert!(is_mlflow_key(good), "{good}");
         }
-        for bad in [
-            "",
-            "/a",
-            "a//b",
-            "a/../b",
-            "a@5",
-            "a(b)",
-            "./a",
-            "a/",
-            "ümlaut ✓",
-        ] {
+        for bad in ["", "/a", "a//b", "a/../b", "a@5", "a(b)", "./a", "a/", "ümlaut ✓"] {
             assert!(!is_mlflow_key(bad), "{bad}");
         }
     }

@@ -38,9 +38,7 @@ pub(super) fn below_server_root(uri: &str) -> Option<PathBuf> {
         None => rest.trim_start_matches('/'),
     };
     let path = PathBuf::from(path);
-    let inside = path
-        .components()
-        .all(|part| matches!(part, Component::Normal(_)));
+    let inside = path.components().all(|part| matches!(part, Component::Normal(_)));
     inside.then_some(path)
 }
 
@@ -59,9 +57,7 @@ pub(super) fn is_artifact_root(path: &Path, run: &str) -> bool {
 
 fn is_scheme(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
 }
 
 #[cfg(test)]
@@ -73,11 +69,7 @@ mod tests {
         for path in ["/plain/a", "/with space/ü ✓/%41/#1/?q", "/a;b=c/d"] {
             let uri = of_path(Path::new(path)).unwrap();
             assert!(uri.is_ascii() && !uri.contains(' '), "{uri}");
-            assert_eq!(
-                to_path(&uri, Path::new("/base")),
-                Some(path.into()),
-                "{uri}"
-            );
+            assert_eq!(to_path(&uri, Path::new("/base")), Some(path.into()), "{uri}");
         }
         assert!(of_path(Path::new("relative")).is_err());
     }
@@ -85,10 +77,7 @@ mod tests {
     #[test]
     fn only_local_places_are_paths() {
         let base = Path::new("/base");
-        assert_eq!(
-            to_path("./mlruns/0/x", base),
-            Some("/base/./mlruns/0/x".into())
-        );
+        assert_eq!(to_path("./mlruns/0/x", base), Some("/base/./mlruns/0/x".into()));
         assert_eq!(to_path("/abs", base), Some("/abs".into()));
         for other in ["s3://bucket/x", "mlflow-artifacts:/0/x", "dbfs:/x", ""] {
             assert_eq!(to_path(other, base), None, "{other}");
@@ -97,10 +86,7 @@ mod tests {
             below_server_root("mlflow-artifacts:/0/r/artifacts"),
             Some("0/r/artifacts".into())
         );
-        assert_eq!(
-            below_server_root("mlflow-artifacts://h:5000/0/r"),
-            Some("0/r".into())
-        );
+        assert_eq!(below_server_root("mlflow-artifacts://h:5000/0/r"), Some("0/r".into()));
         assert_eq!(below_server_root("mlflow-artifacts:/../etc"), None);
         assert_eq!(below_server_root("s3://x/y"), None);
     }
@@ -108,12 +94,7 @@ mod tests {
     #[test]
     fn a_root_that_is_not_the_runs_own_is_refused() {
         assert!(is_artifact_root(Path::new("/x/0/abc/artifacts"), "abc"));
-        for bad in [
-            "/etc",
-            "/x/abc/artifacts/..",
-            "/x/other/artifacts",
-            "/home/u/.ssh",
-        ] {
+        for bad in ["/etc", "/x/abc/artifacts/..", "/x/other/artifacts", "/home/u/.ssh"] {
             assert!(!is_artifact_root(Path::new(bad), "abc"), "{bad}");
         }
     }

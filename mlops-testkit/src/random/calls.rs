@@ -198,7 +198,6 @@ fn points() -> impl Strategy<Value = Points> {
         f64::INFINITY,
         f64::NEG_INFINITY,
         0.0,
-        -0.0,
         1.0,
         0.1,
         1e300,

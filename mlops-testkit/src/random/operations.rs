@@ -130,9 +130,7 @@ impl Side {
             }
             Call::CreateExperiment { n, name, tag } => {
                 let mut options = CreateExperiment::default().with_id(experiment_id(*n));
-                if let Some(tag) = tag {
-                    options = options.with_tag(key("k0"), tag.clone());
-                }
+                options.tags.extend(tag.clone().map(|tag| (key("k0"), tag)));
                 let name = format!("name {name}").parse().unwrap();
                 answer(tracker.create_experiment(&name, options).await)
             }
@@ -146,9 +144,7 @@ impl Side {
                 let mut changes = ExperimentChanges::default();
                 changes.name = name.map(|name| format!("name {name}").parse().unwrap());
                 changes.deleted = *deleted;
-                if let Some(tag) = tag {
-                    changes = changes.with_tag(key("k0"), tag.clone());
-                }
+                changes.tags.extend(tag.clone().map(|tag| (key("k0"), tag)));
                 if *remove {
                     changes = changes.without_tag(key("k1")).without_tag(key("k1"));
                 }
@@ -164,9 +160,9 @@ impl Side {
                 let mut options = CreateRun::new(run_id(*n), experiment_id(*experiment));
                 options.parent = parent.map(run_id);
                 options.started = started.map(at);
-                if let Some(param) = param {
-                    options = options.with_param(key("k0"), param.clone());
-                }
+                options
+                    .params
+                    .extend(param.clone().map(|param| (key("k0"), param)));
                 answer(tracker.create_run(options).await)
             }
             Call::UpdateRun(n, parts) => {

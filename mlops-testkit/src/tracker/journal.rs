@@ -513,7 +513,7 @@ async fn the_head_is_the_hash_of_the_hash_before_and_the_rows(f: Fixture) {
         }
         blake3::hash(&bytes)
     };
-    let chained = hash(b"", &events[..2]);
+    let chained = hash(&[0; 32], &events[..2]);
     assert_eq!(first.head, chained.to_string());
     assert_eq!(
         second.head,

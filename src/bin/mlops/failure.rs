@@ -107,7 +107,11 @@ fn describe(error: &Error, kind: &str, json: bool) -> String {
     let mut causes = Vec::new();
     let mut cause = error.source();
     while let Some(source) = cause {
-        causes.push(source.to_string());
+        let text = source.to_string();
+        // Some messages name their cause already.
+        if !error.context().any(|(_, value)| value == text) {
+            causes.push(text);
+        }
         cause = source.source();
     }
     if json {

@@ -9,8 +9,8 @@
 //! that trains and wrong for somebody who mistyped a path. So all commands but the few that bring
 //! something into a store look for it first.
 //!
-//! What it does not do: start or write runs (that is the library's), draw, ask questions on a
-//! terminal, or use colours.
+//! What it does not do: start or write runs (that is the library's), draw, or ask questions on a
+//! terminal.
 
 #![forbid(unsafe_code)]
 

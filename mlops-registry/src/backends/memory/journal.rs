@@ -1,7 +1,7 @@
 //! The journal in memory: rows, and the hashes that chain them.
 //!
 //! A seal covers every row that no earlier one covers, and its hash is BLAKE3 over the hash before it
-//! and the canonical bytes of its rows. So a changed row shows in its own seal and all later ones.
+//! (32 zero bytes before the first) and the canonical bytes of its rows. So a changed row shows in its own seal and all later ones.
 
 use mlops_core::journal::{Actor, Event, JournalProof, canonical_bytes};
 use mlops_core::lineage::Node;
@@ -109,9 +109,8 @@ impl Rows {
     /// The hash of the rows `start + 1 ..= end` after that of the first `seals` seals.
     fn chained(&self, seals: usize, start: u64, end: u64) -> blake3::Hash {
         let mut hasher = blake3::Hasher::new();
-        if let Some(before) = self.seals[..seals].last() {
-            hasher.update(before.hash.as_bytes());
-        }
+        let before = self.seals[..seals].last();
+        hasher.update(before.map_or(&[0; 32], |seal| seal.hash.as_bytes()));
         for event in &self.rows[start as usize..end as usize] {
             let texts = [
                 event.actor.as_str(),

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use mlops_core::tracking::{
-    CreateExperiment, Experiment, ExperimentChanges, ExperimentQuery, Page, events,
+    CreateExperiment, Experiment, ExperimentChanges, ExperimentQuery, Page, check, events,
 };
+use mlops_core::time::Instant;
 use mlops_core::{Error, ErrorKind, ExperimentId, ExperimentName, Key, time};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -32,14 +33,7 @@ pub(super) fn create(
     if let Some(id) = options.id
         && let Some(found) = find(sql, id)?
     {
-        return if found.experiment.name == *name {
-            Ok(found.experiment)
-        } else {
-            Err(Error::new(ErrorKind::AlreadyExists, op, "the id is that of another experiment")
-                .with("id", id)
-                .with("name", &found.experiment.name)
-                .into())
-        };
+        return Ok(found.experiment);
     }
     free_name(sql, op, name)?;
     let id = options.id.unwrap_or_else(|| ExperimentId::generate(writer.now));
@@ -64,6 +58,7 @@ pub(super) fn update(
     let op = "tracker.update_experiment";
     let Stored { row, mut experiment } = find(sql, id)?.ok_or_else(|| missing(op, id))?;
     let was_deleted = experiment.deleted;
+    check::experiment_trash(was_deleted.is_some(), &changes)?;
     let mut changed = ExperimentChanges::default();
 
     changed.deleted = changes.deleted.filter(|deleted| *deleted != was_deleted.is_some());
@@ -72,7 +67,7 @@ pub(super) fn update(
         experiment.name = name.clone();
     }
     match changed.deleted {
-        Some(true) => experiment.deleted = Some(time::from_micros(writer.now)?),
+        Some(true) => experiment.deleted = Some(instant_of_deletion(writer, row)?),
         Some(false) => experiment.deleted = None,
         None => {}
     }
@@ -121,6 +116,16 @@ pub(super) fn update(
         writer.journal(events::EXPERIMENT_UPDATE, &id.into(), &payload)?;
     }
     Ok(experiment)
+}
+
+/// Now, but later than the deletion of any run that is in the trash already: restoring must tell the
+/// runs that went there with the experiment from those that went before.
+fn instant_of_deletion(writer: &Writer<'_>, experiment: i64) -> Outcome<Instant> {
+    let last: Option<i64> = writer
+        .sql
+        .prepare_cached("SELECT max(deleted) FROM runs WHERE experiment = ?1")?
+        .query_row([experiment], |row| row.get(0))?;
+    Ok(time::from_micros(last.map_or(writer.now, |last| writer.now.max(last + 1)))?)
 }
 
 pub(super) fn search(sql: &Connection, query: &ExperimentQuery) -> Outcome<Page<Experiment>> {

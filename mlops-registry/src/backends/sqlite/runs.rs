@@ -56,7 +56,7 @@ pub(super) fn create(writer: &Writer<'_>, options: CreateRun) -> Outcome<Run> {
     }
     let name = match options.name {
         Some(name) => name,
-        None => RunName::new(&options.id.to_string()[24..])?,
+        None => check::default_run_name(options.id)?,
     };
     let started = options.started.map_or(Ok(writer.now), time::to_micros)?;
     let mut run = Run::new(options.id, options.experiment, name, time::from_micros(started)?);
@@ -248,12 +248,13 @@ pub(super) fn load(sql: &Connection, stored: Stored, names: &mut Names) -> Outco
         run.metrics.insert(names.of(sql, row.get(0)?)?, summary(row, 1)?);
     }
     let mut statement = sql.prepare_cached(
-        "SELECT name, digest, context, source, schema, rows FROM inputs WHERE run = ?1 ORDER BY id",
+        "SELECT name, digest, context, source, schema, rows FROM inputs WHERE run = ?1",
     )?;
     let mut rows = statement.query([row])?;
     while let Some(row) = rows.next()? {
         run.inputs.push(input(row)?);
     }
+    sort_inputs(&mut run.inputs);
     Ok(run)
 }
 
@@ -287,6 +288,13 @@ fn stored(row: &Row<'_>) -> Outcome<Stored> {
         experiment_deleted: row.get::<_, Option<i64>>(15)?.is_some(),
         run,
     })
+}
+
+/// By bytes, as the contract says, whatever the database's collation.
+fn sort_inputs(inputs: &mut [DatasetInput]) {
+    inputs.sort_by(|a, b| {
+        (&a.name, &a.digest, a.context.as_str()).cmp(&(&b.name, &b.digest, b.context.as_str()))
+    });
 }
 
 fn texts(
@@ -428,8 +436,11 @@ pub(super) fn stored_points(sql: &Connection, row: i64, spool: SpoolId) -> Outco
 
 fn append_chunk(sql: &Connection, stored: &Stored, chunk: &MetricChunk) -> Outcome<()> {
     let row = stored.row;
-    sql.prepare_cached("INSERT INTO chunks (run, codec, count, data) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![row, chunk.codec, chunk.origin.count as i64, chunk.bytes.as_ref()])?;
+    sql.prepare_cached(
+        "INSERT INTO chunks (run, place, codec, count, data)
+         VALUES (?1, (SELECT coalesce(max(place), 0) + 1 FROM chunks WHERE run = ?1), ?2, ?3, ?4)",
+    )?
+    .execute(params![row, chunk.codec, chunk.origin.count as i64, chunk.bytes.as_ref()])?;
     sql.prepare_cached(
         "INSERT INTO spools (run, spool, stored) VALUES (?1, ?2, ?3)
          ON CONFLICT (run, spool) DO UPDATE SET stored = excluded.stored",
@@ -483,34 +494,46 @@ fn replace_chunks(
     row: i64,
     seal: &SealedMetrics,
 ) -> Outcome<(Vec<i64>, Option<BlobLocation>)> {
-    let mut old = Vec::new();
-    for ChunkId(id) in &seal.replaces {
-        let blob: Option<Option<i64>> = sql
-            .prepare_cached("DELETE FROM chunks WHERE id = ?1 AND run = ?2 RETURNING blob")?
-            .query_row(params![id, row], |r| r.get(0))
-            .optional()?;
-        match blob {
-            Some(blob) => old.extend(blob),
-            None => {
-                return Err(Error::new(
-                    ErrorKind::Conflict,
-                    "tracker.update_run",
-                    "a chunk to seal is gone",
-                )
-                .with("chunk", id)
-                .with_hint("somebody else sealed it; read the chunks again")
-                .into());
-            }
-        }
+    let op = "tracker.update_run";
+    let mut statement = sql.prepare_cached(
+        "SELECT id, place, count, blob FROM chunks WHERE run = ?1 ORDER BY place",
+    )?;
+    let chunks = statement
+        .query_map([row], |r| {
+            Ok((ChunkId(r.get(0)?), r.get::<_, i64>(1)?, r.get::<_, i64>(2)?, r.get(3)?))
+        })?
+        .collect::<Result<Vec<(ChunkId, i64, i64, Option<i64>)>, _>>()?;
+    let replaced = |chunk: &(ChunkId, i64, i64, Option<i64>)| seal.replaces.contains(&chunk.0);
+    let n = seal.replaces.len();
+    let start = chunks.iter().position(replaced).unwrap_or_default();
+    if chunks.iter().filter(|chunk| replaced(chunk)).count() != n {
+        return Err(Error::new(ErrorKind::Conflict, op, "a chunk to be sealed is gone")
+            .with_hint("somebody else sealed it; read the run's chunks again")
+            .into());
+    }
+    let old = &chunks[start..(start + n).min(chunks.len())];
+    if !old.iter().all(replaced) {
+        return Err(
+            Error::invalid(op, "a chunk between those to be sealed is left out").into()
+        );
+    }
+    let points: i64 = old.iter().map(|chunk| chunk.2).sum();
+    if points as u64 != seal.count {
+        return Err(Error::invalid(op, "the sealed object has another number of points")
+            .with("chunks", points)
+            .with("object", seal.count)
+            .into());
+    }
+    for (ChunkId(id), ..) in old {
+        sql.prepare_cached("DELETE FROM chunks WHERE id = ?1")?.execute([id])?;
     }
     let (blob, discarded) = name_blob(sql, &seal.blob)?;
     // The place of the first of them, so that what was appended meanwhile stays behind.
-    let place = seal.replaces.iter().min().map(|chunk| chunk.0);
     sql.prepare_cached(
-        "INSERT INTO chunks (id, run, codec, count, blob) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO chunks (run, place, codec, count, blob) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?
-    .execute(params![place, row, seal.codec, seal.count as i64, blob])?;
-    Ok((old, discarded))
+    .execute(params![row, old[0].1, seal.codec, points, blob])?;
+    Ok((old.iter().filter_map(|chunk| chunk.3).collect(), discarded))
 }
 
 /// The row of a blob; the offered location comes back if an object of the digest is known already.
@@ -605,7 +628,7 @@ pub(super) fn artifacts(sql: &Connection, row: i64, prefix: &str) -> Outcome<Vec
 pub(super) fn chunks(sql: &Connection, row: i64) -> Outcome<Vec<StoredChunk>> {
     let mut statement = sql.prepare_cached(
         "SELECT c.id, c.codec, c.count, c.data, b.digest, b.size, b.location
-         FROM chunks c LEFT JOIN blobs b ON b.id = c.blob WHERE c.run = ?1 ORDER BY c.id",
+         FROM chunks c LEFT JOIN blobs b ON b.id = c.blob WHERE c.run = ?1 ORDER BY c.place",
     )?;
     let mut rows = statement.query([row])?;
     let mut out = Vec::new();

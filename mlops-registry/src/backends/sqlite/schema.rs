@@ -99,12 +99,13 @@ CREATE TABLE blobs (
 CREATE TABLE chunks (
     id    INTEGER PRIMARY KEY AUTOINCREMENT,
     run   INTEGER NOT NULL,
+    place INTEGER NOT NULL,             -- in the order written; a sealed object has its first chunk's
     codec INTEGER NOT NULL,
     count INTEGER NOT NULL,
     data  BLOB,                         -- either the bytes themselves
     blob  INTEGER                       -- or the object that holds them
 );
-CREATE INDEX chunks_by_run ON chunks (run);
+CREATE INDEX chunks_by_run ON chunks (run, place);
 CREATE INDEX chunks_by_blob ON chunks (blob) WHERE blob IS NOT NULL;
 
 CREATE TABLE spools (

@@ -82,7 +82,7 @@ pub(super) fn purge(writer: &Writer<'_>, plan: &PurgePlan) -> Outcome<PurgeRepor
     let mut report = PurgeReport::default();
     for id in &plan.runs {
         let Some(stored) = runs::find(sql, *id)? else { continue };
-        if stored.run.deleted.is_none() && !stored.experiment_deleted {
+        if stored.run.deleted.is_none() {
             return Err(not_in_trash(ErrorKind::Conflict, op, "run", id).into());
         }
         purge_run(writer, &stored, &mut report)?;
@@ -94,14 +94,19 @@ pub(super) fn purge(writer: &Writer<'_>, plan: &PurgePlan) -> Outcome<PurgeRepor
         }
         let left = ids(
             sql,
-            "SELECT uid FROM runs WHERE experiment = ?1",
+            "SELECT uid FROM runs WHERE experiment = ?1 LIMIT 1",
             stored.row,
             RunId::from_bytes,
         )?;
-        for id in left {
-            if let Some(stored) = runs::find(sql, id)? {
-                purge_run(writer, &stored, &mut report)?;
-            }
+        if let Some(run) = left.first() {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                op,
+                "an experiment has a run that the plan does not name",
+            )
+            .with("run", run)
+            .with_hint("make a new plan")
+            .into());
         }
         for table in ["DELETE FROM experiment_tags WHERE experiment = ?1", "DELETE FROM experiments WHERE id = ?1"] {
             sql.prepare_cached(table)?.execute([stored.row])?;

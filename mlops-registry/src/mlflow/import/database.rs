@@ -36,8 +36,7 @@ impl Database {
         let failed = |e| sql_error(OP, path, e);
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let sql = Connection::open_with_flags(path, flags).map_err(failed)?;
-        sql.busy_timeout(std::time::Duration::from_secs(60))
-            .map_err(failed)?;
+        sql.busy_timeout(std::time::Duration::from_secs(60)).map_err(failed)?;
         sql.set_prepared_statement_cache_capacity(32);
         let tables = tables(&sql).map_err(failed)?;
         for needed in ["experiments", "runs", "params", "tags", "metrics"] {
@@ -47,27 +46,16 @@ impl Database {
                     .with("missing_table", needed));
             }
         }
-        Ok(Self {
-            sql,
-            path: path.to_owned(),
-            server_artifacts,
-            tables,
-        })
+        Ok(Self { sql, path: path.to_owned(), server_artifacts, tables })
     }
 
     fn has(&self, table: &str, column: &str) -> bool {
-        self.tables
-            .get(table)
-            .is_some_and(|columns| columns.contains(column))
+        self.tables.get(table).is_some_and(|columns| columns.contains(column))
     }
 
     /// `column`, or NULL where this revision has none.
     fn column(&self, table: &str, column: &str) -> String {
-        if self.has(table, column) {
-            format!("\"{column}\"")
-        } else {
-            "NULL".to_owned()
-        }
+        if self.has(table, column) { format!("\"{column}\"") } else { "NULL".to_owned() }
     }
 
     fn columns(&self, table: &str, columns: &[&str]) -> String {
@@ -163,15 +151,11 @@ impl Database {
         )?;
         if self.tables.contains_key("input_tags") {
             for (input, id) in inputs.iter_mut().zip(&ids) {
-                self.each(
-                    "SELECT name, value FROM input_tags WHERE input_uuid = ?1",
-                    id,
-                    |row| {
-                        let name = string(row, 0)?.unwrap_or_default();
-                        input.tags.insert(name, string(row, 1)?.unwrap_or_default());
-                        Ok(())
-                    },
-                )?;
+                self.each("SELECT name, value FROM input_tags WHERE input_uuid = ?1", id, |row| {
+                    let name = string(row, 0)?.unwrap_or_default();
+                    input.tags.insert(name, string(row, 1)?.unwrap_or_default());
+                    Ok(())
+                })?;
             }
         }
         Ok(inputs)
@@ -200,9 +184,7 @@ impl Database {
         }
         let text = format!("SELECT count(*) FROM \"{table}\" WHERE {condition}");
         let count = self.sql.query_row(&text, [], |row| row.get::<_, i64>(0));
-        count
-            .map(|n| n as u64)
-            .map_err(|e| sql_error(OP, &self.path, e))
+        count.map(|n| n as u64).map_err(|e| sql_error(OP, &self.path, e))
     }
 }
 
@@ -215,9 +197,7 @@ impl Source for Database {
         );
         self.each(&text, "", |row| {
             let Some(id) = string(row, 0)? else {
-                findings.add(FindingKind::Malformed, || {
-                    "an experiment without id".to_owned()
-                });
+                findings.add(FindingKind::Malformed, || "an experiment without id".to_owned());
                 return Ok(());
             };
             found.push(SourceExperiment {
@@ -248,12 +228,7 @@ impl Source for Database {
                     return Ok(());
                 };
                 let parent = string(row, 2)?;
-                runs.push(RunRef {
-                    id,
-                    experiment,
-                    parent,
-                    directory: PathBuf::new(),
-                });
+                runs.push(RunRef { id, experiment, parent, directory: PathBuf::new() });
                 Ok(())
             },
         )?;
@@ -273,10 +248,8 @@ impl Source for Database {
             "lifecycle_stage",
             "artifact_uri",
         ];
-        let text = format!(
-            "SELECT {} FROM runs WHERE run_uuid = ?1",
-            self.columns("runs", &columns)
-        );
+        let text =
+            format!("SELECT {} FROM runs WHERE run_uuid = ?1", self.columns("runs", &columns));
         let mut found = None;
         self.each(&text, &run.id, |row| {
             let status = string(row, 2)?.unwrap_or_default();
@@ -320,9 +293,7 @@ impl Source for Database {
             let text = "SELECT name FROM registered_models WHERE ?1 = '' ORDER BY name";
             self.each(text, "", |row| {
                 let name = string(row, 0)?.unwrap_or_default();
-                findings.add(FindingKind::NoCounterpart, || {
-                    format!("registered model {name}")
-                });
+                findings.add(FindingKind::NoCounterpart, || format!("registered model {name}"));
                 Ok(())
             })?;
         }
@@ -332,9 +303,7 @@ impl Source for Database {
             ("evaluation_datasets", "evaluation datasets"),
         ] {
             let count = self.count(table, "1")?;
-            findings.add_many(FindingKind::NoCounterpart, count, || {
-                format!("{count} {what}")
-            });
+            findings.add_many(FindingKind::NoCounterpart, count, || format!("{count} {what}"));
         }
         Ok(left)
     }

@@ -62,10 +62,7 @@ impl Mlruns {
                 .with("path", root.display())
                 .with_hint(hint));
         }
-        Ok(Self {
-            root: root.to_owned(),
-            experiments,
-        })
+        Ok(Self { root: root.to_owned(), experiments })
     }
 
     fn experiment_of(&self, id: &str) -> Option<&Path> {
@@ -78,28 +75,19 @@ impl Mlruns {
             let Some(meta) = meta(&path, findings) else {
                 continue;
             };
-            let is_dataset = meta
-                .text("source_type")
-                .is_none_or(|kind| kind == "DATASET");
+            let is_dataset = meta.text("source_type").is_none_or(|kind| kind == "DATASET");
             let id = meta.text("source_id").filter(|id| is_folder_name(id));
             let (true, Some(id)) = (is_dataset, id) else {
                 malformed(findings, &path, None, "is no input of a dataset");
                 continue;
             };
-            let experiment = self
-                .experiment_of(&run.experiment)
-                .unwrap_or(&run.directory);
+            let experiment = self.experiment_of(&run.experiment).unwrap_or(&run.directory);
             let Some(dataset) = self::meta(&experiment.join("datasets").join(id), findings) else {
                 continue;
             };
             let own = |key| dataset.text(key).map(str::to_owned);
             let (Some(name), Some(digest)) = (own("name"), own("digest")) else {
-                malformed(
-                    findings,
-                    &path,
-                    None,
-                    "names a dataset without name or digest",
-                );
+                malformed(findings, &path, None, "names a dataset without name or digest");
                 continue;
             };
             let tags = meta.texts("tags");
@@ -110,10 +98,7 @@ impl Mlruns {
                 source: own("source"),
                 schema: own("schema"),
                 profile: own("profile"),
-                tags: tags
-                    .into_iter()
-                    .map(|(k, v)| (k.to_owned(), v.to_owned()))
-                    .collect(),
+                tags: tags.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
             });
         }
         Ok(inputs)
@@ -170,12 +155,7 @@ impl Source for Mlruns {
                 }
                 let parent = value(&directory.join("tags").join(tag::PARENT)).ok();
                 let experiment = experiment.clone();
-                runs.push(RunRef {
-                    id,
-                    experiment,
-                    parent,
-                    directory,
-                });
+                runs.push(RunRef { id, experiment, parent, directory });
             }
         }
         Ok(runs)
@@ -187,12 +167,7 @@ impl Source for Mlruns {
         };
         let said = meta.text("status").unwrap_or_default();
         let Some(status) = SourceStatus::parse(said) else {
-            malformed(
-                findings,
-                &run.directory.join("meta.yaml"),
-                None,
-                "has an unknown status",
-            );
+            malformed(findings, &run.directory.join("meta.yaml"), None, "has an unknown status");
             return Ok(None);
         };
         let own = |key| meta.text(key).map(str::to_owned);
@@ -228,15 +203,15 @@ impl Source for Mlruns {
                 continue;
             }
             left.models += 1;
-            let versions = folders(&path)?;
-            left.versions += versions
-                .iter()
-                .filter(|(n, _)| n.starts_with("version-"))
-                .count() as u64;
+            for (name, path) in folders(&path)? {
+                // A version that was deleted leaves its folder.
+                let kept = |meta: Map| meta.text("current_stage") != Some("Deleted_Internal");
+                if name.starts_with("version-") && meta(&path, findings).is_some_and(kept) {
+                    left.versions += 1;
+                }
+            }
             left.aliases += files(&path.join("aliases"), findings)?.len() as u64;
-            findings.add(FindingKind::NoCounterpart, || {
-                format!("registered model {name}")
-            });
+            findings.add(FindingKind::NoCounterpart, || format!("registered model {name}"));
         }
         for (id, (path, _)) in &self.experiments {
             for kind in ["models", "traces"] {
@@ -255,11 +230,7 @@ fn metric(run: &mut SourceRun, key: &str, path: &Path, findings: &mut Findings) 
     let mut line = Vec::new();
     for number in 1.. {
         line.clear();
-        if (&mut reader)
-            .take(LINE_BYTES)
-            .read_until(b'\n', &mut line)?
-            == 0
-        {
+        if (&mut reader).take(LINE_BYTES).read_until(b'\n', &mut line)? == 0 {
             break;
         }
         let parsed = std::str::from_utf8(&line).ok().and_then(point);
@@ -267,9 +238,7 @@ fn metric(run: &mut SourceRun, key: &str, path: &Path, findings: &mut Findings) 
             malformed(findings, path, Some(number), "is no `time value step`");
             continue;
         };
-        run.point(key, point, findings, || {
-            format!("{}:{number}", path.display())
-        });
+        run.point(key, point, findings, || format!("{}:{number}", path.display()));
     }
     Ok(())
 }
@@ -322,9 +291,7 @@ fn values(directory: &Path, findings: &mut Findings) -> Result<BTreeMap<String, 
 
 fn value(path: &Path) -> io::Result<String> {
     let mut bytes = Vec::new();
-    File::open(path)?
-        .take(FILE_BYTES + 1)
-        .read_to_end(&mut bytes)?;
+    File::open(path)?.take(FILE_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > FILE_BYTES {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "is too long"));
     }
@@ -370,15 +337,8 @@ fn folders(directory: &Path) -> Result<Vec<(String, PathBuf)>> {
 
 fn entries(directory: &Path) -> Result<Vec<fs::DirEntry>> {
     match fs::read_dir(directory) {
-        Ok(entries) => entries
-            .collect::<io::Result<_>>()
-            .map_err(|e| unreadable(directory, e)),
-        Err(e)
-            if matches!(
-                e.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
+        Ok(entries) => entries.collect::<io::Result<_>>().map_err(|e| unreadable(directory, e)),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             Ok(Vec::new())
         }
         Err(e) => Err(unreadable(directory, e)),
@@ -422,9 +382,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let kind = |path: &Path| Mlruns::open(path).map(drop).unwrap_err().kind();
         assert_eq!(kind(dir.path()), mlops_core::ErrorKind::Invalid);
-        assert_eq!(
-            kind(&dir.path().join("none")),
-            mlops_core::ErrorKind::NotFound
-        );
+        assert_eq!(kind(&dir.path().join("none")), mlops_core::ErrorKind::NotFound);
     }
 }

@@ -186,10 +186,7 @@ impl Reading {
         work: impl FnOnce(&mut dyn Source, &mut Findings) -> Result<T> + Send + 'static,
     ) -> Result<(Self, T)> {
         blocking(OP, move || {
-            let Self {
-                mut source,
-                mut findings,
-            } = self;
+            let Self { mut source, mut findings } = self;
             let done = work(&mut *source, &mut findings)?;
             Ok((Self { source, findings }, done))
         })
@@ -209,19 +206,11 @@ async fn import(
     });
     let (name, _) = super::text::as_value(name);
     let mut import = Import::new(tracking, &name);
-    let reading = Reading {
-        source,
-        findings: Findings::default(),
-    };
-    let (reading, left) = reading
-        .with(|source, findings| source.leftovers(findings))
-        .await?;
-    let (reading, runs) = reading
-        .with(|source, findings| source.runs(findings))
-        .await?;
-    let (mut reading, experiments) = reading
-        .with(|source, findings| source.experiments(findings))
-        .await?;
+    let reading = Reading { source, findings: Findings::default() };
+    let (reading, left) = reading.with(|source, findings| source.leftovers(findings)).await?;
+    let (reading, runs) = reading.with(|source, findings| source.runs(findings)).await?;
+    let (mut reading, experiments) =
+        reading.with(|source, findings| source.experiments(findings)).await?;
     let mut report = ImportReport {
         source: name.clone(),
         models: left.models,
@@ -240,9 +229,7 @@ async fn import(
             // MLflow makes it by itself, and says nothing with it.
             continue;
         }
-        let (id, outcome) = import
-            .experiment(&experiment, &mut reading.findings)
-            .await?;
+        let (id, outcome) = import.experiment(&experiment, &mut reading.findings).await?;
         report.experiments.count(outcome);
         ids.insert(experiment.id, id);
     }
@@ -250,24 +237,18 @@ async fn import(
     for (done, run) in parents_first(&runs).into_iter().enumerate() {
         let outcome = if let Some(experiment) = ids.get(&run.experiment) {
             let reference = run.clone();
-            let (again, found) = reading
-                .with(move |source, findings| source.run(&reference, findings))
-                .await?;
+            let (again, found) =
+                reading.with(move |source, findings| source.run(&reference, findings)).await?;
             reading = again;
             match found {
                 Some(found) => {
-                    import
-                        .run(run, *experiment, found, &mut report, &mut reading.findings)
-                        .await?
+                    import.run(run, *experiment, found, &mut report, &mut reading.findings).await?
                 }
                 None => Outcome::Skipped,
             }
         } else {
             reading.findings.add(super::FindingKind::Malformed, || {
-                format!(
-                    "run {}: its experiment {} is not there",
-                    run.id, run.experiment
-                )
+                format!("run {}: its experiment {} is not there", run.id, run.experiment)
             });
             Outcome::Skipped
         };
@@ -283,11 +264,8 @@ async fn import(
 
 /// The runs in an order in which each comes after its parent, if that is possible.
 fn parents_first(runs: &[RunRef]) -> Vec<&RunRef> {
-    let places: HashMap<&str, usize> = runs
-        .iter()
-        .enumerate()
-        .map(|(i, run)| (run.id.as_str(), i))
-        .collect();
+    let places: HashMap<&str, usize> =
+        runs.iter().enumerate().map(|(i, run)| (run.id.as_str(), i)).collect();
     let mut ordered = Vec::with_capacity(runs.len());
     let mut seen = vec![false; runs.len()];
     for start in 0..runs.len() {
@@ -297,11 +275,7 @@ fn parents_first(runs: &[RunRef]) -> Vec<&RunRef> {
             // Marked at once, so that a circle of parents ends.
             seen[at] = true;
             chain.push(at);
-            next = runs[at]
-                .parent
-                .as_deref()
-                .and_then(|parent| places.get(parent))
-                .copied();
+            next = runs[at].parent.as_deref().and_then(|parent| places.get(parent)).copied();
         }
         ordered.extend(chain.into_iter().rev().map(|at| &runs[at]));
     }
@@ -329,13 +303,7 @@ mod tests {
             run("orphan", Some("nobody")),
             run("self", Some("self")),
         ];
-        let ids: Vec<&str> = parents_first(&runs)
-            .iter()
-            .map(|run| run.id.as_str())
-            .collect();
-        assert_eq!(
-            ids,
-            ["parent", "child", "grandchild", "b", "a", "orphan", "self"]
-        );
+        let ids: Vec<&str> = parents_first(&runs).iter().map(|run| run.id.as_str()).collect();
+        assert_eq!(ids, ["parent", "child", "grandchild", "b", "a", "orphan", "self"]);
     }
 }

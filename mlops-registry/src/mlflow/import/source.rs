@@ -122,16 +122,11 @@ impl SourceRun {
         findings: &mut Findings,
         place: impl FnOnce() -> String,
     ) {
-        let micros = time_ms
-            .checked_mul(1_000)
-            .filter(|micros| time::check_micros(*micros).is_ok());
+        let micros =
+            time_ms.checked_mul(1_000).filter(|micros| time::check_micros(*micros).is_ok());
         match (micros, check_step(step)) {
             (Some(time_micros), Ok(step)) => {
-                let point = MetricPoint {
-                    step,
-                    time_micros,
-                    value,
-                };
+                let point = MetricPoint { step, time_micros, value };
                 match self.metrics.get_mut(key) {
                     Some(points) => points.push(point),
                     None => {

@@ -48,11 +48,7 @@ pub(super) struct Import<'a> {
 
 impl<'a> Import<'a> {
     pub(super) fn new(tracking: &'a Tracking, source: &'a str) -> Self {
-        Self {
-            tracking,
-            source,
-            to_trash: Vec::new(),
-        }
+        Self { tracking, source, to_trash: Vec::new() }
     }
 
     pub(super) async fn experiment(
@@ -70,15 +66,11 @@ impl<'a> Import<'a> {
             self.to_trash.push(id);
         }
         let Some(here) = self.find_experiment(id).await? else {
-            self.create_experiment(id, found, tags, &place, findings)
-                .await?;
+            self.create_experiment(id, found, tags, &place, findings).await?;
             return Ok((id, Outcome::New));
         };
         let mut changes = ExperimentChanges::default();
-        changes.tags = tags
-            .into_iter()
-            .filter(|(k, v)| here.tags.get(k) != Some(v))
-            .collect();
+        changes.tags = tags.into_iter().filter(|(k, v)| here.tags.get(k) != Some(v)).collect();
         if here.deleted.is_some() && (!found.deleted || !changes.tags.is_empty()) {
             findings.add(FindingKind::InTrash, || place);
             return Ok((id, Outcome::Unchanged));
@@ -86,26 +78,15 @@ impl<'a> Import<'a> {
         if changes.tags.is_empty() {
             return Ok((id, Outcome::Unchanged));
         }
-        self.tracking
-            .tracker()
-            .update_experiment(id, changes)
-            .await?;
+        self.tracking.tracker().update_experiment(id, changes).await?;
         Ok((id, Outcome::Changed))
     }
 
     async fn find_experiment(&self, id: ExperimentId) -> Result<Option<Experiment>> {
         let is = Comparison::Eq(Literal::Text(id.to_string()));
         let filter = Filter::Term(Field::Attribute(Attribute::Id), is);
-        let query = ExperimentQuery::new(filter)
-            .with_view(View::All)
-            .with_limit(1);
-        Ok(self
-            .tracking
-            .tracker()
-            .search_experiments(&query)
-            .await?
-            .items
-            .pop())
+        let query = ExperimentQuery::new(filter).with_view(View::All).with_limit(1);
+        Ok(self.tracking.tracker().search_experiments(&query).await?.items.pop())
     }
 
     async fn create_experiment(
@@ -121,19 +102,14 @@ impl<'a> Import<'a> {
             findings.add(FindingKind::NameChanged, || place.to_owned());
         }
         let name = name.unwrap_or_else(|| format!("mlflow {}", found.id));
-        let created = found
-            .created_ms
-            .and_then(|ms| time::from_micros(ms.checked_mul(1_000)?).ok());
+        let created =
+            found.created_ms.and_then(|ms| time::from_micros(ms.checked_mul(1_000)?).ok());
         let mut options = CreateExperiment::default().with_id(id);
         options.tags = tags;
         options.created = created;
         for n in 0..NAMES {
             let wanted = ExperimentName::new(numbered(&name, n))?;
-            let made = self
-                .tracking
-                .tracker()
-                .create_experiment(&wanted, options.clone())
-                .await;
+            let made = self.tracking.tracker().create_experiment(&wanted, options.clone()).await;
             match made {
                 Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
                 Err(e) => return Err(e),
@@ -146,30 +122,18 @@ impl<'a> Import<'a> {
                 }
             }
         }
-        Err(Error::new(
-            ErrorKind::AlreadyExists,
-            OP,
-            "no name is free for an experiment",
-        )
-        .with("name", name))
+        Err(Error::new(ErrorKind::AlreadyExists, OP, "no name is free for an experiment")
+            .with("name", name))
     }
 
     /// Moves the experiments to the trash that are deleted there, when their runs are here.
     pub(super) async fn delete_experiments(&self, findings: &mut Findings) -> Result<()> {
         for id in &self.to_trash {
-            let here = self
-                .find_experiment(*id)
-                .await?
-                .filter(|here| here.deleted.is_none());
+            let here = self.find_experiment(*id).await?.filter(|here| here.deleted.is_none());
             let Some(here) = here else { continue };
             let delete = ExperimentChanges::delete();
-            self.tracking
-                .tracker()
-                .update_experiment(*id, delete)
-                .await?;
-            findings.add(FindingKind::DeletionTime, || {
-                format!("experiment {}", here.name)
-            });
+            self.tracking.tracker().update_experiment(*id, delete).await?;
+            findings.add(FindingKind::DeletionTime, || format!("experiment {}", here.name));
         }
         Ok(())
     }
@@ -188,9 +152,7 @@ impl<'a> Import<'a> {
         let target = Target::of(self.source, reference, experiment, found, findings)?;
         match self.bring(&target, artifacts, report, findings).await {
             Err(e) if is_about_the_run(e.kind()) => {
-                findings.add(FindingKind::Refused, || {
-                    format!("run {}: {e}", reference.id)
-                });
+                findings.add(FindingKind::Refused, || format!("run {}: {e}", reference.id));
                 Ok(Outcome::Skipped)
             }
             other => other,
@@ -254,9 +216,7 @@ impl<'a> Import<'a> {
         // Restoring an experiment brings back what went to the trash with it, and only that.
         let deletes = target.deleted && !self.to_trash.contains(&target.experiment);
         if deletes {
-            tracker
-                .update_run(id, RunChanges::default().with_deleted(true))
-                .await?;
+            tracker.update_run(id, RunChanges::default().with_deleted(true)).await?;
             findings.add(FindingKind::DeletionTime, || format!("run {id}"));
         }
         Ok(match (is_new, same && !deletes) {
@@ -282,18 +242,11 @@ impl<'a> Import<'a> {
         let Some(parent) = target.parent else {
             return tracker.create_run(options).await;
         };
-        match tracker
-            .create_run(options.clone().with_parent(parent))
-            .await
-        {
+        match tracker.create_run(options.clone().with_parent(parent)).await {
             Err(e) if e.kind() == ErrorKind::NotFound => {
                 let text = target.parent_text.clone().unwrap_or_default();
-                findings.add(FindingKind::ParentMissing, || {
-                    format!("run {}, {text}", target.id)
-                });
-                tracker
-                    .create_run(options.with_tag(Key::new(tag::PARENT)?, text))
-                    .await
+                findings.add(FindingKind::ParentMissing, || format!("run {}, {text}", target.id));
+                tracker.create_run(options.with_tag(Key::new(tag::PARENT)?, text)).await
             }
             other => other,
         }
@@ -312,11 +265,8 @@ impl<'a> Import<'a> {
     ) -> Result<Points> {
         let mut known: HashMap<&str, usize> = HashMap::new();
         if !is_new && !here.metrics.is_empty() {
-            let there: HashMap<&str, _> = target
-                .metrics
-                .iter()
-                .map(|(key, points)| (key.as_str(), points))
-                .collect();
+            let there: HashMap<&str, _> =
+                target.metrics.iter().map(|(key, points)| (key.as_str(), points)).collect();
             let parts = self.tracking.parts();
             for chunk in parts.tracker.metric_chunks(target.id, None).await? {
                 let stored = points::decode(chunk.codec, &chunk_bytes(parts, &chunk).await?)?;
@@ -347,9 +297,7 @@ impl<'a> Import<'a> {
             if from < points.len() {
                 let number = new.keys.len() as u32;
                 new.keys.push(key.clone());
-                points[from..]
-                    .iter()
-                    .for_each(|point| new.push(number, *point));
+                points[from..].iter().for_each(|point| new.push(number, *point));
             }
         }
         Ok(new)
@@ -368,10 +316,7 @@ impl<'a> Import<'a> {
         let is_open = matches!(here.status, RunStatus::Running | RunStatus::Lost);
         if ends && !is_open {
             let resume = RunChanges::default().with_status(RunStatus::Running);
-            self.tracking
-                .tracker()
-                .update_run(target.id, resume)
-                .await?;
+            self.tracking.tracker().update_run(target.id, resume).await?;
         }
         let stored: u64 = here.metrics.values().map(|summary| summary.count).sum();
         let spool = spool_id(target.id, stored);
@@ -391,10 +336,7 @@ impl<'a> Import<'a> {
             changes = changes.with_status(target.status).with_ended(target.ended);
         }
         if !changes.is_empty() {
-            self.tracking
-                .tracker()
-                .update_run(target.id, changes)
-                .await?;
+            self.tracking.tracker().update_run(target.id, changes).await?;
         }
         Ok(())
     }
@@ -409,24 +351,18 @@ impl<'a> Import<'a> {
         let root = match artifacts {
             None => return Ok(Vec::new()),
             Some(Place::Elsewhere(uri)) => {
-                findings.add(FindingKind::ArtifactsUnreachable, || {
-                    format!("run {run}: {uri}")
-                });
+                findings.add(FindingKind::ArtifactsUnreachable, || format!("run {run}: {uri}"));
                 return Ok(Vec::new());
             }
             Some(Place::Directory(root)) => root,
         };
         let (files, refused) = blocking(OP, move || Ok(walk(&root))).await?;
         for example in refused {
-            findings.add(FindingKind::ArtifactRefused, || {
-                format!("run {run}: {example}")
-            });
+            findings.add(FindingKind::ArtifactRefused, || format!("run {run}: {example}"));
         }
         let known = self.tracking.tracker().artifacts(run, "").await?;
-        let known: HashMap<&str, _> = known
-            .iter()
-            .map(|artifact| (artifact.path.as_str(), &artifact.blob))
-            .collect();
+        let known: HashMap<&str, _> =
+            known.iter().map(|artifact| (artifact.path.as_str(), &artifact.blob)).collect();
         let mut new = Vec::new();
         for (path, file) in files {
             if let Some(blob) = known.get(path.as_str()) {
@@ -451,24 +387,17 @@ fn difference(target: &Target, here: &Run, findings: &mut Findings) -> RunChange
             }
             Some(known) if known == value => {}
             Some(_) => {
-                findings.add(FindingKind::ParamConflict, || {
-                    format!("run {}, {key}", target.id)
-                });
+                findings.add(FindingKind::ParamConflict, || format!("run {}, {key}", target.id));
             }
         }
     }
     let differs = |(key, value): &(&Key, &String)| here.tags.get(*key) != Some(*value);
     let tags = target.tags.iter().filter(differs);
-    changes.tags = tags
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect();
+    changes.tags = tags.map(|(key, value)| (key.clone(), value.clone())).collect();
     // The one label that is taken away, because the import itself put it there.
     let stale = |key: &&Key| key.as_str() == tag::IMPORT_STATUS && !target.tags.contains_key(*key);
     changes.remove_tags = here.tags.keys().filter(stale).cloned().collect();
-    let inputs = target
-        .inputs
-        .iter()
-        .filter(|input| !here.inputs.contains(input));
+    let inputs = target.inputs.iter().filter(|input| !here.inputs.contains(input));
     changes.inputs = inputs.cloned().collect();
     if !target.note.is_empty() && target.note != here.note {
         changes.note = Some(target.note.clone());

@@ -62,21 +62,11 @@ impl Target {
     ) -> Result<Self> {
         let place = format!("run {}", reference.id);
         let id = run_id(source, &reference.id);
-        let SourceRun {
-            name,
-            user,
-            status,
-            started_ms,
-            ended_ms,
-            deleted,
-            mut tags,
-            ..
-        } = run;
+        let SourceRun { name, user, status, started_ms, ended_ms, deleted, mut tags, .. } = run;
 
         let (first, last) = ends(&run.metrics);
         let micros = |ms: Option<i64>| {
-            ms?.checked_mul(1_000)
-                .filter(|micros| time::check_micros(*micros).is_ok())
+            ms?.checked_mul(1_000).filter(|micros| time::check_micros(*micros).is_ok())
         };
         let started = micros(started_ms).unwrap_or_else(|| {
             findings.add(FindingKind::StartMissing, || place.clone());
@@ -92,9 +82,7 @@ impl Target {
         let started = exact(tags.remove(tag::STARTED), started, tag::STARTED, &mut tags)?;
         let ended = exact(tags.remove(tag::ENDED), ended, tag::ENDED, &mut tags)?;
 
-        let is_lost = tags
-            .get(tag::STATUS)
-            .is_some_and(|s| s == RunStatus::Lost.as_str());
+        let is_lost = tags.get(tag::STATUS).is_some_and(|s| s == RunStatus::Lost.as_str());
         let status = match status {
             SourceStatus::Finished => RunStatus::Finished,
             SourceStatus::Failed => RunStatus::Failed,
@@ -115,24 +103,16 @@ impl Target {
         }
         tags.insert(tag::IMPORT_SOURCE.to_owned(), source.to_owned());
 
-        let name = name
-            .filter(|n| !n.is_empty())
-            .or_else(|| tags.get(tag::RUN_NAME).cloned());
+        let name = name.filter(|n| !n.is_empty()).or_else(|| tags.get(tag::RUN_NAME).cloned());
         let name = fitted(tag::RUN_NAME, name, &mut tags, &place, findings);
-        let user = tags
-            .get(tag::USER)
-            .cloned()
-            .or(user.filter(|user| user != "unknown"));
+        let user = tags.get(tag::USER).cloned().or(user.filter(|user| user != "unknown"));
         let user = fitted(tag::USER, user, &mut tags, &place, findings);
         let note = match tags.remove(tag::NOTE) {
             None => String::new(),
             Some(note) => fitting_value(note, &place, tag::NOTE, findings),
         };
         let parent_text = tags.remove(tag::PARENT).filter(|parent| !parent.is_empty());
-        let parent = parent_text
-            .as_deref()
-            .map(|p| run_id(source, p))
-            .filter(|p| *p != id);
+        let parent = parent_text.as_deref().map(|p| run_id(source, p)).filter(|p| *p != id);
         for (ours, theirs) in tag::SOURCE {
             if tags.contains_key(ours) && tags.get(ours) == tags.get(theirs) {
                 tags.remove(theirs);
@@ -205,9 +185,7 @@ fn fitted(
     let name = name.filter(|name| !name.is_empty())?;
     let (fitted, changed) = text::as_name(&name);
     if changed {
-        findings.add(FindingKind::NameChanged, || {
-            format!("{place}, {key}: {name}")
-        });
+        findings.add(FindingKind::NameChanged, || format!("{place}, {key}: {name}"));
         tags.insert(key.to_owned(), name);
     } else if tags.get(key) == Some(&name) {
         tags.remove(key);
@@ -240,9 +218,7 @@ fn fitting_value(value: String, place: &str, key: &str, findings: &mut Findings)
     let bytes = value.len();
     let (value, cut) = text::as_value(value);
     if cut {
-        findings.add(FindingKind::ValueCut, || {
-            format!("{place}, {key}: {bytes} bytes")
-        });
+        findings.add(FindingKind::ValueCut, || format!("{place}, {key}: {bytes} bytes"));
     }
     value
 }
@@ -262,58 +238,31 @@ fn note_latest(key: &Key, points: &[MetricPoint], place: &str, findings: &mut Fi
 }
 
 fn input(input: SourceInput, place: &str, findings: &mut Findings) -> Option<DatasetInput> {
-    let SourceInput {
-        name,
-        digest,
-        source_type: kind,
-        source,
-        schema,
-        profile,
-        mut tags,
-    } = input;
+    let SourceInput { name, digest, source_type: kind, source, schema, profile, mut tags } = input;
     let place = format!("{place}, dataset {name}");
-    let digest = tags
-        .remove(tag::DIGEST)
-        .filter(|d| d.starts_with(&digest))
-        .unwrap_or(digest);
+    let digest = tags.remove(tag::DIGEST).filter(|d| d.starts_with(&digest)).unwrap_or(digest);
     let name = fitting_key(&name, &place, findings)?;
     let digest = fitting_key(&digest, &place, findings)?;
-    let context = tags
-        .remove(tag::CONTEXT)
-        .filter(|context| Key::new(context).is_ok());
+    let context = tags.remove(tag::CONTEXT).filter(|context| Key::new(context).is_ok());
     let context = context.unwrap_or_else(|| {
         findings.add(FindingKind::ContextMissing, || place.clone());
         "unknown".to_owned()
     });
     for (key, value) in tags {
-        findings.add(FindingKind::InputTag, || {
-            format!("{place}: {key} = {value}")
-        });
+        findings.add(FindingKind::InputTag, || format!("{place}: {key} = {value}"));
     }
     let mut made = DatasetInput::new(name, digest, DatasetContext::from(context));
     made.source = source.as_deref().and_then(read_source);
-    if made
-        .source
-        .as_ref()
-        .is_some_and(|s| s.len() > MAX_SOURCE_BYTES || s.contains('\0'))
-    {
-        findings.add(FindingKind::ValueCut, || {
-            format!("{place}: its source is left out")
-        });
+    if made.source.as_ref().is_some_and(|s| s.len() > MAX_SOURCE_BYTES || s.contains('\0')) {
+        findings.add(FindingKind::ValueCut, || format!("{place}: its source is left out"));
         made.source = None;
     }
     if kind.is_some_and(|kind| kind != source_type(made.source.as_deref())) {
         findings.add(FindingKind::DatasetSourceType, || place.clone());
     }
     made.schema = schema.filter(|s| !s.is_empty()).map(read_schema);
-    if made
-        .schema
-        .as_ref()
-        .is_some_and(|s| s.to_string().len() > MAX_SCHEMA_BYTES)
-    {
-        findings.add(FindingKind::ValueCut, || {
-            format!("{place}: its schema is left out")
-        });
+    if made.schema.as_ref().is_some_and(|s| s.to_string().len() > MAX_SCHEMA_BYTES) {
+        findings.add(FindingKind::ValueCut, || format!("{place}: its schema is left out"));
         made.schema = None;
     }
     if let Some(profile) = profile.filter(|profile| !profile.is_empty()) {
@@ -322,9 +271,7 @@ fn input(input: SourceInput, place: &str, findings: &mut Findings) -> Option<Dat
         made.rows = rows.filter(|rows| i64::try_from(*rows).is_ok());
         let only_rows = parsed.as_object().is_some_and(|p| p.len() == 1) && made.rows.is_some();
         if !only_rows {
-            findings.add(FindingKind::DatasetProfile, || {
-                format!("{place}: {profile}")
-            });
+            findings.add(FindingKind::DatasetProfile, || format!("{place}: {profile}"));
         }
     }
     Some(made)

@@ -63,11 +63,7 @@ impl Map {
         let Some(Node::Map(inner)) = self.0.get(key) else {
             return Vec::new();
         };
-        inner
-            .0
-            .keys()
-            .filter_map(|key| Some((key.as_str(), inner.text(key)?)))
-            .collect()
+        inner.0.keys().filter_map(|key| Some((key.as_str(), inner.text(key)?))).collect()
     }
 }
 
@@ -97,11 +93,7 @@ fn node(
         Event::Scalar(text, style, ..) => {
             let plain = style == ScalarStyle::Plain;
             let null = plain && matches!(&*text, "" | "~" | "null" | "Null" | "NULL");
-            Ok(if null {
-                Node::Null
-            } else {
-                Node::Text(text.into_owned())
-            })
+            Ok(if null { Node::Null } else { Node::Text(text.into_owned()) })
         }
         Event::MappingStart(..) => map(parser, depth + 1).map(Node::Map),
         Event::SequenceStart(..) => loop {
@@ -117,24 +109,15 @@ fn node(
 }
 
 fn next<'i>(parser: &mut Parser<'i, impl saphyr_parser::Input>) -> Result<(Event<'i>, Span), Bad> {
-    let of_scan = |e: ScanError| Bad {
-        line: e.marker().line(),
-        message: e.info().to_owned(),
-    };
+    let of_scan = |e: ScanError| Bad { line: e.marker().line(), message: e.info().to_owned() };
     match parser.next_event() {
         Some(event) => event.map_err(of_scan),
-        None => Err(Bad {
-            line: 1,
-            message: "is empty".to_owned(),
-        }),
+        None => Err(Bad { line: 1, message: "is empty".to_owned() }),
     }
 }
 
 fn bad(span: Span, message: &str) -> Bad {
-    Bad {
-        line: span.start.line(),
-        message: message.to_owned(),
-    }
+    Bad { line: span.start.line(), message: message.to_owned() }
 }
 
 #[cfg(test)]
@@ -149,24 +132,12 @@ mod tests {
                     labels:\n  mlflow.data.context: training\n  n: '1'\nodd: 0o14\nempty: ''\n";
         let map = Map::parse(text).unwrap();
         assert_eq!(map.text("artifact_uri"), Some("file:///x/0/artifacts"));
-        assert_eq!(
-            (map.text("end_time"), map.integer("end_time")),
-            (None, None)
-        );
-        assert_eq!(
-            map.text("name"),
-            Some("bürd ✓ a very long name that is  folded")
-        );
+        assert_eq!((map.text("end_time"), map.integer("end_time")), (None, None));
+        assert_eq!(map.text("name"), Some("bürd ✓ a very long name that is  folded"));
         assert_eq!(map.text("source"), Some("{\"a\": \"it's\"}"));
         assert_eq!(map.integer("start_time"), Some(1_700_000_000_000));
-        assert_eq!(
-            map.texts("labels"),
-            [("mlflow.data.context", "training"), ("n", "1")]
-        );
-        assert_eq!(
-            (map.text("odd"), map.text("empty")),
-            (Some("0o14"), Some(""))
-        );
+        assert_eq!(map.texts("labels"), [("mlflow.data.context", "training"), ("n", "1")]);
+        assert_eq!((map.text("odd"), map.text("empty")), (Some("0o14"), Some("")));
         assert!(map.texts("tags").is_empty());
     }
 
@@ -174,10 +145,7 @@ mod tests {
     fn what_is_wrong_is_said_with_its_line() {
         assert_eq!(Map::parse("a: 1\nb: [1, 2\nc: 3\n").unwrap_err().line, 3);
         assert_eq!(Map::parse("- a\n").unwrap_err().message, "is not a map");
-        assert_eq!(
-            Map::parse("a: &x [1]\nb: *x\n").unwrap_err().message,
-            "has an alias"
-        );
+        assert_eq!(Map::parse("a: &x [1]\nb: *x\n").unwrap_err().message, "has an alias");
         assert_eq!(Map::parse("").unwrap_err().message, "is not a map");
         let deep = format!("a: {}1{}", "{b: ".repeat(40), "}".repeat(40));
         assert!(Map::parse(&deep).unwrap_err().message.contains("deep"));
