@@ -26,6 +26,7 @@ use flights::model::{
     AtThreshold, Metrics, Model, Sample, Settings, at_threshold, log_loss, roc_auc, roc_curve,
 };
 use flights::plot::{Line, metric_curves, roc};
+use mlops::blobs::DownloadBlob;
 use mlops::tracking::{DatasetContext, DatasetInput, HistoryQuery, Run};
 use mlops::{ActiveRun, Key, RunId, Workspace};
 
@@ -207,7 +208,7 @@ async fn compare(ws: &Workspace, parent: RunId) -> Result<Run> {
 /// Loads the best model back from the store and judges it on the months that nobody has seen.
 async fn judge(ws: &Workspace, best: &Run, flights: &Flights, split: &Split) -> Result<()> {
     let dir = tempfile::tempdir()?;
-    ws.download_artifacts(best.id, "model", dir.path(), None).await?;
+    ws.download_artifacts(best.id, "model", dir.path(), &DownloadBlob::default()).await?;
     let model = Model::load(&dir.path().join("model/model.json"))?;
     let (y, p) = (flights.target(&split.test)?, model.score(flights, &split.test));
     let auc = roc_auc(&y, &p);

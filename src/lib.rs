@@ -19,7 +19,7 @@
 //! for run in ws.search("metrics.loss < 0.5 and params.lr = '0.1'", &["metrics.loss"]).await? {
 //!     println!("{}  loss {}", run.name, run.metrics["loss"].last);
 //! }
-//! # mlops::Result::Ok(()) }).unwrap();
+//! # Ok::<_, mlops::Error>(()) }).unwrap();
 //! ```
 //!
 //! # What is there

@@ -276,6 +276,15 @@ async fn a_directory_that_cannot_be_made_is_named() {
     assert!(error.to_string().contains("file"), "{error}");
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_place_that_may_not_be_written_is_denied() {
+    // Read-only even for root.
+    let error = Workspace::open("/sys/mlops").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+    assert!(error.to_string().contains("/sys"), "{error}");
+}
+
 #[tokio::test]
 async fn an_unknown_scheme_says_what_is_compiled_in() {
     let error = Workspace::connect("oracle://host/db").await.unwrap_err();

@@ -17,7 +17,7 @@ use mlops_core::tracking::{
     Artifact, CreateExperiment, Experiment, ExperimentQuery, HistoryQuery, MetricHistory, Purge,
     PurgePlan, PurgeReport, Run, RunChanges, RunQuery, Tracker, View,
 };
-use mlops_core::{ArtifactPath, Error, ErrorKind, ExperimentName, Key, Result, RunId};
+use mlops_core::{ArtifactPath, Error, ErrorKind, ExperimentName, Key, Result, RunId, time};
 
 use crate::active::RunBuilder;
 use crate::blobs::{BlobReader, BlobSource, Blobs, DownloadBlob, Progress, PutBlob};
@@ -92,7 +92,7 @@ impl TrackingOptions {
 ///
 /// let best = tracking.search("metrics.loss < 0.5", &["metrics.loss"]).await?;
 /// assert_eq!(best[0].metrics["loss"].last, 0.01);
-/// # mlops_core::Result::Ok(()) }).unwrap();
+/// # Ok::<_, mlops_core::Error>(()) }).unwrap();
 /// ```
 #[derive(Clone)]
 pub struct Tracking(Arc<Parts>);
@@ -359,13 +359,13 @@ impl Tracking {
     /// verified before it gets its name. Returns where they are.
     ///
     /// # Errors
-    /// `AlreadyExists` if a file is there already; `NotFound` if the run has no such file.
+    /// `AlreadyExists` if a file is there already and the options do not allow overwriting; `NotFound` if the run has no such file.
     pub async fn download_artifacts(
         &self,
         run: RunId,
         prefix: &str,
         directory: &Path,
-        progress: Option<Progress>,
+        options: &DownloadBlob,
     ) -> Result<Vec<PathBuf>> {
         let found = self.0.tracker.artifacts(run, prefix).await?;
         if found.is_empty() {
@@ -380,9 +380,7 @@ impl Tracking {
                 std::fs::create_dir_all(parent)
                     .map_err(|e| io_error("cannot make the directory", parent, e))?;
             }
-            let mut options = DownloadBlob::default();
-            options.progress.clone_from(&progress);
-            self.0.blobs.download(&artifact.blob, &path, options).await?;
+            self.0.blobs.download(&artifact.blob, &path, options.clone()).await?;
             written.push(path);
         }
         Ok(written)
@@ -420,7 +418,10 @@ impl Tracking {
         let purge = match rule.purge_after {
             None => PurgePlan::default(),
             Some(after) => {
-                self.0.tracker.plan_purge(&Purge::DeletedBefore(now - after)).await?
+                // Longer ago than there is time means: nothing.
+                let start = time::from_micros_lossy(time::MIN_MICROS);
+                let before = now.checked_sub_signed(after).unwrap_or(start).max(start);
+                self.0.tracker.plan_purge(&Purge::DeletedBefore(before)).await?
             }
         };
         Ok(RetentionPlan { delete, purge })

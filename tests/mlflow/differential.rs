@@ -328,7 +328,7 @@ impl<'a> Pair<'a> {
     fn log(&mut self, run: usize, handle: &ActiveRun) {
         let id = self.runs[run].id;
         let metric = *self.rng.pick(&["loss", "acc", "val/auc", "m m", "nan"]);
-        for _ in 0..1 + self.rng.below(3) {
+        for _ in 0..=self.rng.below(3) {
             let value = match metric {
                 "nan" => f64::NAN,
                 _ => *self.rng.pick(&[-1.5, 0.0, 0.25, 0.5, 1.0, 2e10, 1.0 / 3.0]),

@@ -212,7 +212,9 @@ pub(crate) fn round_trip() {
         }
         let experiments = |ws: Workspace| async move {
             let mut all = rich::all_experiments(&ws).await;
-            all.iter_mut().for_each(|e| e.deleted = e.deleted.map(|_| rich::at(0)));
+            for experiment in &mut all {
+                experiment.deleted = experiment.deleted.map(|_| rich::at(0));
+            }
             all
         };
         assert_eq!(experiments(copy.ws.clone()).await, experiments(store.ws.clone()).await);

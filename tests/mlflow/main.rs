@@ -6,6 +6,12 @@
 //! that need one are reported as ignored, with the reason; under `MLOPS_TEST_STRICT=1` they fail.
 //! `MLOPS_MLFLOW_SCENARIOS` and `MLOPS_MLFLOW_SEED` set how much, and what, the differential test tries.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "all of it is test code; clippy knows only the usual harness"
+)]
+
 mod differential;
 mod export;
 mod import;

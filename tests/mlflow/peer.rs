@@ -11,8 +11,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 /// Starting Python with MLflow takes 3 s alone, and much longer beside a build.
-const PATIENCE: Duration = Duration::from_secs(240);
-const INSTALL_PATIENCE: Duration = Duration::from_secs(900);
+const PATIENCE: Duration = Duration::from_mins(4);
+const INSTALL_PATIENCE: Duration = Duration::from_mins(15);
 
 /// Why there is no such peer here.
 pub(crate) struct Unavailable(pub(crate) String);
@@ -158,7 +158,9 @@ impl Oracle {
     /// Answers to all commands, in their order; they are written ahead, which saves the round trips.
     pub(crate) fn ask_all(&mut self, commands: Vec<Value>) -> Vec<Value> {
         let count = commands.len();
-        commands.into_iter().for_each(|command| self.tell(command));
+        for command in commands {
+            self.tell(command);
+        }
         self.input.flush().unwrap();
         let mut answers = Vec::with_capacity(count);
         while self.answered < self.asked {

@@ -30,14 +30,14 @@ pub(crate) fn point(step: i64, micros: i64, value: f64) -> MetricPoint {
 pub(crate) struct Store {
     pub(crate) ws: Workspace,
     pub(crate) dir: tempfile::TempDir,
-    /// The run that is still running.
-    _running: Option<ActiveRun>,
+    /// Keeps a run running.
+    running: Option<ActiveRun>,
 }
 
 pub(crate) async fn empty() -> Store {
     let dir = tempfile::tempdir().unwrap();
     let ws = Workspace::open(dir.path().join("store")).await.unwrap();
-    Store { ws, dir, _running: None }
+    Store { ws, dir, running: None }
 }
 
 pub(crate) async fn experiment(ws: &Workspace, name: &str, micros: i64) -> ExperimentId {
@@ -74,6 +74,27 @@ fn dataset(name: &str, digest: &str, context: DatasetContext) -> DatasetInput {
     DatasetInput::new(key(name), key(digest), context)
 }
 
+fn curves(exact: bool) -> Vec<(&'static str, Vec<MetricPoint>)> {
+    let zero = if exact { 0.0 } else { -0.0 };
+    let mut curves = vec![
+        ("train/deep/er", vec![point(0, 21_000, zero), point(0, 22_000, 5e-324)]),
+        ("nan", vec![point(0, 21_000, 1.5), point(1, 22_000, f64::NAN)]),
+        ("nan then number", vec![point(0, 21_000, f64::NAN), point(1, 22_000, 2.0)]),
+        ("negative_step", vec![point(-6, 21_000, 1.0), point(-5, 22_000, 2.0)]),
+        ("same_step", vec![point(7, 21_000, 1.0), point(7, 22_000, 2.0), point(7, 22_000, 3.0)]),
+        ("exact", vec![point(0, 21_000, 0.1), point(1, 21_000, 1.0 / 3.0), point(2, 0, 1e-300)]),
+    ];
+    if !exact {
+        curves.push(("out_of_order", vec![point(5, 25_000, 50.0), point(3, 29_000, 30.0)]));
+        curves.push(("pinf", vec![point(0, 21_000, f64::INFINITY)]));
+        curves.push(("ninf", vec![point(0, 21_000, f64::NEG_INFINITY)]));
+        curves.push(("twice", vec![point(0, 21_000, 1.0), point(0, 21_000, 1.0)]));
+        curves.push(("finely", vec![point(0, 21_001, 1.0), point(0, 21_002, 2.0)]));
+        curves.push(("weird@5(%)", vec![point(0, 21_000, 0.5)]));
+    }
+    curves
+}
+
 /// `exact`: only what comes back from MLflow as it was.
 pub(crate) async fn store(exact: bool) -> Store {
     let mut store = empty().await;
@@ -95,24 +116,7 @@ pub(crate) async fn store(exact: bool) -> Store {
         let value = 1.0 / (step as f64 + 1.0);
         run.log_metric_at("loss", point(step, 20_000 + step * 1_000, value)).unwrap();
     }
-    let zero = if exact { 0.0 } else { -0.0 };
-    let mut curves: Vec<(&str, Vec<MetricPoint>)> = vec![
-        ("train/deep/er", vec![point(0, 21_000, zero), point(0, 22_000, 5e-324)]),
-        ("nan", vec![point(0, 21_000, 1.5), point(1, 22_000, f64::NAN)]),
-        ("nan then number", vec![point(0, 21_000, f64::NAN), point(1, 22_000, 2.0)]),
-        ("negative_step", vec![point(-6, 21_000, 1.0), point(-5, 22_000, 2.0)]),
-        ("same_step", vec![point(7, 21_000, 1.0), point(7, 22_000, 2.0), point(7, 22_000, 3.0)]),
-        ("exact", vec![point(0, 21_000, 0.1), point(1, 21_000, 1.0 / 3.0), point(2, 0, 1e-300)]),
-    ];
-    if !exact {
-        curves.push(("out_of_order", vec![point(5, 25_000, 50.0), point(3, 29_000, 30.0)]));
-        curves.push(("pinf", vec![point(0, 21_000, f64::INFINITY)]));
-        curves.push(("ninf", vec![point(0, 21_000, f64::NEG_INFINITY)]));
-        curves.push(("twice", vec![point(0, 21_000, 1.0), point(0, 21_000, 1.0)]));
-        curves.push(("finely", vec![point(0, 21_001, 1.0), point(0, 21_002, 2.0)]));
-        curves.push(("weird@5(%)", vec![point(0, 21_000, 0.5)]));
-    }
-    for (key, points) in curves {
+    for (key, points) in curves(exact) {
         for point in points {
             run.log_metric_at(key, point).unwrap();
         }
@@ -178,7 +182,7 @@ pub(crate) async fn store(exact: bool) -> Store {
         let running = start(ws, new_run(6, usual, "running", 160_000)).await;
         running.log_metric_at("m", point(1, 161_000, 1.0)).unwrap();
         running.flush().await.unwrap();
-        store._running = Some(running);
+        store.running = Some(running);
     }
     store
 }

@@ -66,8 +66,8 @@ pub struct ArtifactEntry {
     pub blob: Blob,
 }
 
-/// Chunks that are replaced by one object. The object takes the place of the first of them in the
-/// order written, and its name (`ChunkId`): so what was appended meanwhile stays after it.
+/// Neighbouring chunks that are replaced by one object. The object stands where the first of them
+/// stood in the order written, so what was appended meanwhile stays after it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SealedMetrics {
     /// The chunks whose points are all in the object, in a row and each once; if any is gone, the

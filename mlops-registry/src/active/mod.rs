@@ -245,7 +245,7 @@ impl ActiveRun {
 ///     .metric("loss", 0.3, 10)?
 ///     .param("lr", 0.1)?
 ///     .tag("phase", "warm-up")?;
-/// # mlops_core::Result::Ok(())
+/// # Ok::<_, mlops_core::Error>(())
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Batch {

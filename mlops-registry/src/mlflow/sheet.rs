@@ -55,6 +55,9 @@ pub(super) struct InputRow {
     pub(super) tags: Vec<(&'static str, String)>,
 }
 
+/// A dataset as it is stored: id, type of source, source, schema, profile.
+type Described = (String, String, String, Option<String>, Option<String>);
+
 /// What became of a run's inputs.
 #[derive(Default)]
 pub(super) struct Inputs {
@@ -185,7 +188,6 @@ impl Sheet {
 
     fn input(&mut self, run: &RunRow, input: &InputRow, done: &mut Inputs) -> Outcome<()> {
         let sql = &self.0;
-        type Described = (String, String, String, Option<String>, Option<String>);
         let known: Option<Described> = sql
             .prepare_cached(
                 "SELECT dataset_uuid, dataset_source_type, dataset_source, dataset_schema,

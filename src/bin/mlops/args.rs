@@ -164,6 +164,9 @@ Examples:
         /// Where to; `-` is standard output
         #[arg(long, value_name = "DIR|-", default_value = ".")]
         out: PathBuf,
+        /// Replace files that are there already
+        #[arg(long)]
+        overwrite: bool,
     },
     /// Put a file, or the files of a directory, into a run
     Put {

@@ -381,3 +381,6 @@ impl Journal for SqliteTracker {
         self.read("journal.verify", journal::verify).await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,7 +36,7 @@ impl Database {
         let failed = |e| sql_error(OP, path, e);
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let sql = Connection::open_with_flags(path, flags).map_err(failed)?;
-        sql.busy_timeout(std::time::Duration::from_secs(60)).map_err(failed)?;
+        sql.busy_timeout(std::time::Duration::from_mins(1)).map_err(failed)?;
         sql.set_prepared_statement_cache_capacity(32);
         let tables = tables(&sql).map_err(failed)?;
         for needed in ["experiments", "runs", "params", "tags", "metrics"] {

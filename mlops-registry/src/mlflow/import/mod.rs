@@ -10,6 +10,7 @@
 //! what is deleted there goes to the trash.
 
 mod database;
+mod files;
 mod mlruns;
 mod source;
 mod store;
@@ -207,10 +208,9 @@ async fn import(
     let (name, _) = super::text::as_value(name);
     let mut import = Import::new(tracking, &name);
     let reading = Reading { source, findings: Findings::default() };
-    let (reading, left) = reading.with(|source, findings| source.leftovers(findings)).await?;
-    let (reading, runs) = reading.with(|source, findings| source.runs(findings)).await?;
-    let (mut reading, experiments) =
-        reading.with(|source, findings| source.experiments(findings)).await?;
+    let (reading, left) = reading.with(Source::leftovers).await?;
+    let (reading, runs) = reading.with(Source::runs).await?;
+    let (mut reading, experiments) = reading.with(Source::experiments).await?;
     let mut report = ImportReport {
         source: name.clone(),
         models: left.models,

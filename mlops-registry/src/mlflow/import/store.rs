@@ -1,8 +1,6 @@
 //! Writing what was read into our store: only what is not there yet.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
-use std::path::{Path, PathBuf};
 
 use mlops_core::filter::{Attribute, Comparison, Field, Filter, Literal};
 use mlops_core::time;
@@ -10,17 +8,15 @@ use mlops_core::tracking::{
     CreateExperiment, CreateRun, Experiment, ExperimentChanges, ExperimentQuery, Run, RunChanges,
     RunStatus, View,
 };
-use mlops_core::{
-    ArtifactPath, Error, ErrorKind, ExperimentId, ExperimentName, Key, Result, RunId, SpoolId,
-};
+use mlops_core::{Error, ErrorKind, ExperimentId, ExperimentName, Key, Result, RunId, SpoolId};
 
 use super::super::report::{FindingKind, Findings};
 use super::super::{tag, text};
+use super::files::new_files;
 use super::source::{Place, RunRef, SourceExperiment, SourceRun};
 use super::target::{Target, experiment_id, fitting};
 use super::{ImportReport, OP};
 use crate::active::writer::{SealWhen, chunk_of, seal};
-use crate::blocking::blocking;
 use crate::history::chunk_bytes;
 use crate::points::{self, Points};
 use crate::tracking::Tracking;
@@ -185,7 +181,7 @@ impl<'a> Import<'a> {
         let new = self.new_points(target, &here, is_new, findings).await?;
         let changes = difference(target, &here, findings);
         let status_differs = here.status != target.status;
-        let files = self.new_files(id, artifacts, findings).await?;
+        let files = new_files(self.tracking, id, artifacts, findings).await?;
         let same = new.is_empty() && changes.is_empty() && !status_differs && files.is_empty();
         if here.deleted.is_some() {
             if !same || !target.deleted {
@@ -340,41 +336,6 @@ impl<'a> Import<'a> {
         }
         Ok(())
     }
-
-    /// The files that the run does not have yet, or has with other bytes.
-    async fn new_files(
-        &self,
-        run: RunId,
-        artifacts: Option<Place>,
-        findings: &mut Findings,
-    ) -> Result<Vec<(ArtifactPath, PathBuf)>> {
-        let root = match artifacts {
-            None => return Ok(Vec::new()),
-            Some(Place::Elsewhere(uri)) => {
-                findings.add(FindingKind::ArtifactsUnreachable, || format!("run {run}: {uri}"));
-                return Ok(Vec::new());
-            }
-            Some(Place::Directory(root)) => root,
-        };
-        let (files, refused) = blocking(OP, move || Ok(walk(&root))).await?;
-        for example in refused {
-            findings.add(FindingKind::ArtifactRefused, || format!("run {run}: {example}"));
-        }
-        let known = self.tracking.tracker().artifacts(run, "").await?;
-        let known: HashMap<&str, _> =
-            known.iter().map(|artifact| (artifact.path.as_str(), &artifact.blob)).collect();
-        let mut new = Vec::new();
-        for (path, file) in files {
-            if let Some(blob) = known.get(path.as_str()) {
-                let prepared = self.tracking.blobs().prepare(file.clone()).await;
-                if prepared.is_ok_and(|prepared| prepared.digest() == blob.digest) {
-                    continue;
-                }
-            }
-            new.push((path, file));
-        }
-        Ok(new)
-    }
 }
 
 /// What the run lacks beside points and its end. Nothing is taken away.
@@ -432,39 +393,4 @@ fn numbered(name: &str, n: usize) -> String {
     };
     let room = mlops_core::MAX_NAME_BYTES - suffix.len();
     format!("{}{suffix}", &name[..name.floor_char_boundary(room)])
-}
-
-/// The regular files below a directory with the paths that they get, and what cannot be taken. Links are
-/// not followed: they could lead anywhere.
-fn walk(root: &Path) -> (Vec<(ArtifactPath, PathBuf)>, Vec<String>) {
-    let (mut files, mut refused) = (Vec::new(), Vec::new());
-    let mut open = vec![(root.to_owned(), String::new())];
-    while let Some((directory, prefix)) = open.pop() {
-        let entries = match fs::read_dir(&directory) {
-            Ok(entries) => entries,
-            Err(e) => {
-                refused.push(format!("{}: {e}", directory.display()));
-                continue;
-            }
-        };
-        for entry in entries.flatten() {
-            let path = entry.path();
-            let kind = entry.file_type().ok();
-            let name = entry.file_name();
-            let inner = name.to_str().map(|name| format!("{prefix}{name}"));
-            match (kind, inner) {
-                (Some(kind), Some(inner)) if kind.is_dir() => {
-                    open.push((path, format!("{inner}/")));
-                }
-                (Some(kind), Some(inner)) if kind.is_file() => match ArtifactPath::new(inner) {
-                    Ok(inner) => files.push((inner, path)),
-                    Err(e) => refused.push(e.to_string()),
-                },
-                _ => refused.push(format!("{}: is no regular file", path.display())),
-            }
-        }
-    }
-    files.sort();
-    refused.sort();
-    (files, refused)
 }

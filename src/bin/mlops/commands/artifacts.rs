@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use comfy_table::Table;
 use futures::StreamExt;
-use mlops::blobs::BlobReader;
+use mlops::blobs::{BlobReader, DownloadBlob};
 use mlops::tracking::Artifact;
 use mlops::{ArtifactPath, Error, RunId, Workspace};
 use serde_json::json;
@@ -32,12 +32,16 @@ pub(crate) async fn run(
                 .await?;
             print(&files, output)
         }
-        Artifacts::Get { run, path, out } => {
+        Artifacts::Get { run, path, out, overwrite } => {
             let run = resolve::run(ws, &run, LIVE_FIRST).await?.id;
             if out == Path::new("-") {
                 return to_stdout(ws, run, &path, output).await;
             }
-            get(ws, run, path.trim_end_matches('/'), &out, output).await
+            let mut options = DownloadBlob::default();
+            if overwrite {
+                options = options.with_overwrite();
+            }
+            get(ws, run, path.trim_end_matches('/'), &out, options, output).await
         }
         Artifacts::Put { run, source, path } => {
             let run = resolve::run(ws, &run, LIVE_FIRST).await?.id;
@@ -77,12 +81,12 @@ async fn get(
     run: RunId,
     path: &str,
     out: &Path,
+    mut options: DownloadBlob,
     output: &mut Output,
 ) -> Result<(), Failure> {
     let bar = Bar::bytes("fetching");
-    let written = ws
-        .download_artifacts(run, path, out, bar.progress())
-        .await?;
+    options.progress = bar.progress();
+    let written = ws.download_artifacts(run, path, out, &options).await?;
     drop(bar);
     if output.is_json() {
         return output.document(&json!(written));
