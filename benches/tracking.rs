@@ -219,6 +219,7 @@ fn million() {
 
 /// Curves as training makes them: one step in about 50 ms.
 fn size() {
+    #[expect(clippy::type_complexity, reason = "a name and a function")]
     let shapes: [(&str, fn(i64, f64) -> f64); 4] = [
         // What frameworks compute in: single precision.
         ("f32 loss with noise", |i, n| f64::from((2.0 / (1.0 + i as f64 / 500.0) + 0.1 * n) as f32)),

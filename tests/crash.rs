@@ -4,6 +4,8 @@
 //! accepted. The parent kills it with SIGKILL at a random moment, opens the store again and compares.
 //! `MLOPS_CRASH_ROUNDS` sets how often; the full count is 200.
 
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test stops where it fails")]
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -16,7 +18,6 @@ use mlops::{ActiveRun, BackendUrl, Batch, Key, RunId, TrackingOptions, Workspace
 const CHILD: &str = "MLOPS_CRASH_CHILD";
 const ROUNDS: &str = "MLOPS_CRASH_ROUNDS";
 
-#[expect(clippy::disallowed_methods, reason = "a test's own settings")]
 fn setting(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }

@@ -1,5 +1,7 @@
 //! The life of a run through its handle, on the embedded store.
 
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test stops where it fails")]
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;

@@ -385,10 +385,6 @@ impl Encoder {
         })
     }
 
-    /// The groups of columns this encoder makes.
-    pub fn feature_set(&self) -> FeatureSet {
-        self.set
-    }
 
     /// Turns rows into features. Works for flights whose arrival is not known yet.
     pub fn encode(&self, flights: &Flights, rows: &[usize]) -> Features {

@@ -1,9 +1,13 @@
 //! Metric points as columns, and the two encodings in which they rest.
 //!
 //! A chunk of a few points is stored as it is ([`RAW`]): a Parquet footer would be larger than the
-//! points. Everything else is Parquet ([`PARQUET`]), sorted by key and cut into row groups at key
-//! boundaries, so that reading one metric of a sealed run skips the others, and any tool can read
-//! the file. Within a key, rows stay in the order in which they were written.
+//! points. Everything else is Parquet, sorted by key and cut into row groups at key boundaries, so
+//! that reading one metric of a sealed run skips the others, and any tool can read the file. Within a
+//! key, rows stay in the order in which they were written.
+//!
+//! A sealed object ([`PARQUET`]) is verified by its digest before it comes here. A chunk in a database
+//! is not, so its bytes begin with a checksum ([`RAW`], [`CHECKED_PARQUET`]): a Parquet reader that is
+//! given damaged bytes may panic, and must never see them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,11 +29,16 @@ use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::properties::WriterProperties;
 use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnPath;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// The codec of a chunk of a few points.
 pub(crate) const RAW: u8 = 1;
-/// The codec of every larger chunk and of sealed objects.
+/// The codec of sealed objects: a Parquet file and nothing else.
 pub(crate) const PARQUET: u8 = 2;
+/// The codec of larger chunks: a checksum, then a Parquet file.
+pub(crate) const CHECKED_PARQUET: u8 = 3;
+/// The bytes of the checksum (XXH3 of the rest).
+const CHECKSUM_BYTES: usize = 8;
 
 /// Up to this many points are stored raw: 28 bytes each, no footer.
 const RAW_AT_MOST: usize = 128;
@@ -129,13 +138,18 @@ impl Points {
         if self.len() <= RAW_AT_MOST {
             Ok((RAW, self.encode_raw()?))
         } else {
-            Ok((PARQUET, self.encode_parquet()?))
+            Ok((CHECKED_PARQUET, self.encode_checked()?))
         }
+    }
+
+    fn encode_checked(&self) -> Result<Bytes> {
+        self.write_parquet(vec![0; CHECKSUM_BYTES]).map(with_checksum)
     }
 
     fn encode_raw(&self) -> Result<Bytes> {
         let keys = serde_json::to_vec(&self.keys).map_err(|e| internal("keys").with_source(e))?;
-        let mut out = Vec::with_capacity(4 + keys.len() + self.len() * 28);
+        let mut out = vec![0; CHECKSUM_BYTES];
+        out.reserve(4 + keys.len() + self.len() * 28);
         out.extend_from_slice(&(keys.len() as u32).to_le_bytes());
         out.extend_from_slice(&keys);
         for i in 0..self.len() {
@@ -144,11 +158,17 @@ impl Points {
             out.extend_from_slice(&self.time[i].to_le_bytes());
             out.extend_from_slice(&self.value[i].to_bits().to_le_bytes());
         }
-        Ok(out.into())
+        Ok(with_checksum(out))
     }
 
     /// The points as one Parquet file.
     pub(crate) fn encode_parquet(&self) -> Result<Bytes> {
+        self.write_parquet(Vec::new()).map(Bytes::from)
+    }
+
+    /// Writes a Parquet file after what `bytes` holds already.
+    fn write_parquet(&self, mut bytes: Vec<u8>) -> Result<Vec<u8>> {
+        bytes.reserve(self.len() * 8 + 1_024);
         let order = self.order_by_key();
         // `name_rank[k]` is the place of key `k` among the sorted keys: the dictionary's order.
         let mut sorted: Vec<usize> = (0..self.keys.len()).collect();
@@ -161,7 +181,6 @@ impl Points {
             Arc::new(StringArray::from_iter_values(sorted.iter().map(|k| self.keys[*k].as_str())));
 
         let schema = schema();
-        let mut bytes = Vec::with_capacity(self.len() * 8 + 1_024);
         let mut writer = ArrowWriter::try_new(&mut bytes, Arc::clone(&schema), Some(properties()?))
             .map_err(|e| internal("encoding").with_source(e))?;
         let mut start = 0;
@@ -195,7 +214,7 @@ impl Points {
             start = end;
         }
         writer.close().map_err(|e| internal("encoding").with_source(e))?;
-        Ok(bytes.into())
+        Ok(bytes)
     }
 
     /// The rows ordered by key name; rows of one key stay in written order (a counting sort).
@@ -335,8 +354,26 @@ pub(crate) fn decode(codec: u8, bytes: &Bytes) -> Result<Points> {
     Ok(points)
 }
 
+/// Writes the checksum into the room that was left for it.
+fn with_checksum(mut bytes: Vec<u8>) -> Bytes {
+    let check = xxh3_64(&bytes[CHECKSUM_BYTES..]);
+    bytes[..CHECKSUM_BYTES].copy_from_slice(&check.to_le_bytes());
+    bytes.into()
+}
+
+/// What follows the checksum, which must be right.
+fn checked(bytes: &Bytes) -> Result<Bytes> {
+    match bytes.split_first_chunk::<CHECKSUM_BYTES>() {
+        Some((check, rest)) if u64::from_le_bytes(*check) == xxh3_64(rest) => {
+            Ok(bytes.slice(CHECKSUM_BYTES..))
+        }
+        _ => Err(Error::corrupt(OP, "a stored chunk of points is cut or changed")),
+    }
+}
+
 fn decode_raw(bytes: &Bytes) -> Result<Points> {
-    let bad = || Error::corrupt(OP, "a stored chunk of points is cut or changed");
+    let bad = || Error::corrupt(OP, "a stored chunk of points is not what was written");
+    let bytes = checked(bytes)?;
     let (head, rest) = bytes.split_first_chunk::<4>().ok_or_else(bad)?;
     let (keys, rows) = rest.split_at_checked(u32::from_le_bytes(*head) as usize).ok_or_else(bad)?;
     let keys: Vec<Key> = serde_json::from_slice(keys).map_err(|e| bad().with_source(e))?;
@@ -364,16 +401,20 @@ fn read_parquet(
     key: Option<&Key>,
     mut each: impl FnMut(&RecordBatch) -> Result<()>,
 ) -> Result<()> {
-    if codec != PARQUET {
-        return Err(Error::new(ErrorKind::Unsupported, OP, "points of an unknown encoding")
-            .with("codec", codec)
-            .with_hint("a newer version of this library wrote them"));
-    }
+    let bytes = match codec {
+        PARQUET => bytes.clone(),
+        CHECKED_PARQUET => checked(bytes)?,
+        _ => {
+            return Err(Error::new(ErrorKind::Unsupported, OP, "points of an unknown encoding")
+                .with("codec", codec)
+                .with_hint("a newer version of this library wrote them"));
+        }
+    };
     let corrupt = |source: parquet::errors::ParquetError| {
         Error::corrupt(OP, "stored points are not readable Parquet").with_source(source)
     };
     let options = ArrowReaderOptions::new().with_schema(schema());
-    let mut builder = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes.clone(), options)
+    let mut builder = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options)
         .map_err(corrupt)?
         .with_batch_size(65_536);
     if let Some(key) = key {
@@ -451,6 +492,7 @@ mod tests {
             for (codec, bytes) in [
                 (RAW, points.encode_raw().unwrap()),
                 (PARQUET, points.encode_parquet().unwrap()),
+                (CHECKED_PARQUET, points.encode_checked().unwrap()),
             ] {
                 for (k, key) in points.keys.iter().enumerate() {
                     let mut history = MetricHistory::default();
@@ -467,17 +509,19 @@ mod tests {
         }
 
         #[test]
-        fn changed_bytes_never_panic(points in points(), at in any::<prop::sample::Index>()) {
+        fn a_changed_chunk_is_corrupt(points in points(), at in any::<prop::sample::Index>()) {
             for (codec, bytes) in [
                 (RAW, points.encode_raw().unwrap()),
-                (PARQUET, points.encode_parquet().unwrap()),
+                (CHECKED_PARQUET, points.encode_checked().unwrap()),
             ] {
                 let mut bytes = bytes.to_vec();
                 let at = at.index(bytes.len());
                 bytes[at] ^= 0x55;
-                let _ = decode(codec, &bytes.clone().into());
+                let changed = decode(codec, &bytes.clone().into()).unwrap_err();
+                prop_assert_eq!(changed.kind(), ErrorKind::Corrupt);
                 bytes.truncate(at);
-                let _ = decode(codec, &bytes.into());
+                let cut = decode(codec, &bytes.into()).unwrap_err();
+                prop_assert_eq!(cut.kind(), ErrorKind::Corrupt);
             }
         }
     }

@@ -14,7 +14,7 @@ use mlops_core::filter::{Attribute, Comparison, Field, Filter, Literal};
 use mlops_core::journal::Journal;
 use mlops_core::time::Clock;
 use mlops_core::tracking::{
-    Artifact, CreateExperiment, Experiment, ExperimentQuery, HistoryQuery, MetricHistory, Purge,
+    Artifact, Blob, CreateExperiment, Experiment, ExperimentQuery, HistoryQuery, MetricHistory, Purge,
     PurgePlan, PurgeReport, Run, RunChanges, RunQuery, Tracker, View,
 };
 use mlops_core::{ArtifactPath, Error, ErrorKind, ExperimentName, Key, Result, RunId, time};
@@ -44,8 +44,8 @@ impl Default for TrackingOptions {
         Self {
             spool_points: 262_144,
             flush_every: Duration::from_secs(5),
-            lease: Duration::from_secs(60),
-            patience: Duration::from_secs(60),
+            lease: Duration::from_mins(1),
+            patience: Duration::from_mins(1),
         }
     }
 }
@@ -267,55 +267,42 @@ impl Tracking {
     ) -> Result<Artifact> {
         let Parts { tracker, blobs, .. } = &*self.0;
         let prepared = blobs.prepare(source).await?;
-        loop {
-            let (blob, uploaded) = match tracker.find_blob(prepared.digest()).await? {
-                Some(known) => (known, false),
-                None => {
-                    let mut options = PutBlob::default();
-                    options.progress.clone_from(&progress);
-                    (blobs.upload(&prepared, options).await?, true)
-                }
-            };
-            let changes = RunChanges::default().with_artifact(path.clone(), blob.clone());
-            let changed = tracker.update_run(run, changes).await;
-            match changed {
-                Ok(unnamed) => {
-                    self.delete_unnamed(&unnamed).await?;
-                }
+        let offer = |blob: Blob, uploaded: bool| {
+            let changes = RunChanges::default();
+            if uploaded {
+                changes.with_artifact(path.clone(), blob)
+            } else {
+                changes.with_known_artifact(path.clone(), blob)
+            }
+        };
+        let mut unnamed = None;
+        if let Some(known) = tracker.find_blob(prepared.digest()).await? {
+            match tracker.update_run(run, offer(known, false)).await {
+                Ok(locations) => unnamed = Some(locations),
+                // A purge let go of it between our look and our change.
+                Err(e) if e.kind() == ErrorKind::Conflict => {}
+                Err(e) => return Err(e),
+            }
+        }
+        let unnamed = if let Some(unnamed) = unnamed {
+            unnamed
+        } else {
+            let options = progress.map_or_else(PutBlob::default, |progress| {
+                PutBlob::default().with_progress(progress)
+            });
+            let blob = blobs.upload(&prepared, options).await?;
+            let location = blob.location.clone();
+            match tracker.update_run(run, offer(blob, true)).await {
+                Ok(unnamed) => unnamed,
                 Err(e) => {
-                    if uploaded {
-                        // Nobody can name it any more; if this fails too, a sweep finds it.
-                        let _ = blobs.delete(&blob.location).await;
-                    }
+                    // Nobody can name it any more; if this fails too, a sweep finds it.
+                    let _ = blobs.delete(&location).await;
                     return Err(e);
                 }
             }
-            // A purge may have freed the known object between our look and our change; then the
-            // change named a place that is about to be empty. What is named now decides.
-            let named = tracker.artifacts(run, path).await?;
-            let artifact = named.into_iter().find(|artifact| artifact.path == *path);
-            match artifact {
-                Some(artifact) if uploaded || self.is_there(&artifact).await? => {
-                    return Ok(artifact);
-                }
-                _ => {}
-            }
-        }
-    }
-
-    async fn is_there(&self, artifact: &Artifact) -> Result<bool> {
-        match self.0.blobs.get(&artifact.blob).await {
-            Ok(_) => Ok(true),
-            Err(e) if e.kind() == ErrorKind::Corrupt => Ok(false),
-            Err(e) => Err(e),
-        }
-    }
-
-    async fn delete_unnamed(&self, locations: &[mlops_core::tracking::BlobLocation]) -> Result<()> {
-        for location in locations {
-            self.0.blobs.delete(location).await?;
-        }
-        Ok(())
+        };
+        blobs.delete_all(&unnamed).await?;
+        self.artifact(run, path).await
     }
 
     /// Puts a local directory into a run, file by file, under `prefix` (which may be empty).

@@ -37,9 +37,7 @@ impl Diagnostics {
     /// Runs `cargo ARGUMENTS --message-format=json`.
     pub(crate) fn run(project: &Project, arguments: &[&str]) -> io::Result<Self> {
         let mut command = cargo(&project.root, arguments);
-        let output = command
-            .args(["--quiet", "--message-format=json"])
-            .output()?;
+        let output = command.args(["--quiet", "--message-format=json"]).output()?;
         let mut found = Self::parse(&String::from_utf8_lossy(&output.stdout));
         if !output.status.success() && !found.all.iter().any(|found| found.error) {
             found.trouble = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -54,16 +52,12 @@ impl Diagnostics {
             .filter(|value| value["reason"] == "compiler-message")
             .filter_map(|value| Diagnostic::new(&value))
             .collect();
-        Self {
-            all,
-            trouble: String::new(),
-        }
+        Self { all, trouble: String::new() }
     }
 
     /// Errors of any package, warnings only of this one.
     pub(crate) fn of(mut self, package: &str) -> Self {
-        self.all
-            .retain(|found| found.error || found.package == package);
+        self.all.retain(|found| found.error || found.package == package);
         self
     }
 
@@ -89,20 +83,10 @@ impl Diagnostics {
                 let _ = writeln!(problems, "    {line}: {text}");
             }
         }
-        let summary = format!(
-            "{} in {}",
-            counted(self.all.len(), "finding"),
-            counted(files.len(), "file")
-        );
-        let log = self
-            .all
-            .iter()
-            .map(|found| found.rendered.as_str())
-            .collect();
-        Outcome {
-            log,
-            ..Outcome::bad(summary, problems)
-        }
+        let summary =
+            format!("{} in {}", counted(self.all.len(), "finding"), counted(files.len(), "file"));
+        let log = self.all.iter().map(|found| found.rendered.as_str()).collect();
+        Outcome { log, ..Outcome::bad(summary, problems) }
     }
 }
 
@@ -122,18 +106,11 @@ impl Diagnostic {
             return None;
         }
         let code = message["code"]["code"].as_str();
-        let (first, word) = (
-            text.lines().next()?,
-            if level == "warning" { "" } else { "error: " },
-        );
+        let (first, word) = (text.lines().next()?, if level == "warning" { "" } else { "error: " });
         let code = code.map(|code| format!(" [{code}]")).unwrap_or_default();
         Some(Self {
-            file: span
-                .map_or("(no file)", |span| span["file_name"].as_str().unwrap_or(""))
-                .into(),
-            line: span
-                .and_then(|span| span["line_start"].as_u64())
-                .unwrap_or(0),
+            file: span.map_or("(no file)", |span| span["file_name"].as_str().unwrap_or("")).into(),
+            line: span.and_then(|span| span["line_start"].as_u64()).unwrap_or(0),
             error: level != "warning",
             text: format!("{word}{first}{code}"),
             rendered: message["rendered"].as_str().unwrap_or(text).into(),
@@ -167,10 +144,7 @@ mod tests {
         let found =
             Diagnostics::parse(&[&twice, &twice, &other, &sum].map(String::as_str).concat());
         let outcome = found.outcome("");
-        assert_eq!(
-            (outcome.failed, outcome.summary.as_str()),
-            (1, "2 findings in 2 files")
-        );
+        assert_eq!((outcome.failed, outcome.summary.as_str()), (1, "2 findings in 2 files"));
         assert_eq!(
             outcome.problems,
             "core/src/a.rs: 1\n    7: unfinished [clippy::todo]\n\
@@ -181,12 +155,6 @@ mod tests {
     #[test]
     fn warnings_of_another_package_are_not_this_ones() {
         let output = message("core", "warning", "unused import", Some("core/src/a.rs"));
-        assert_eq!(
-            Diagnostics::parse(&output)
-                .of("registry")
-                .outcome("good")
-                .failed,
-            0
-        );
+        assert_eq!(Diagnostics::parse(&output).of("registry").outcome("good").failed, 0);
     }
 }

@@ -9,10 +9,7 @@
 //! What it does not do: build releases, publish, or install anything but `python3-venv`.
 
 #![forbid(unsafe_code)]
-#![allow(
-    clippy::print_stdout,
-    reason = "a command line program; this is its output"
-)]
+#![allow(clippy::print_stdout, reason = "a command line program; this is its output")]
 
 mod diagnostics;
 mod edges;
@@ -56,11 +53,7 @@ fn main() -> ExitCode {
     if steps.len() > 1 || steps.iter().any(|step| step.name == "test") {
         println!("{}", report.totals());
     }
-    if report.failed() == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if report.failed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Why the arguments name no steps.
@@ -72,16 +65,9 @@ enum Stop {
 /// The steps that the arguments name, in the order of the table, and whether to be fast.
 fn chosen(arguments: &[String]) -> Result<(Vec<&'static Step>, bool), Stop> {
     let fast = arguments.iter().any(|word| word == "--fast");
-    let names: Vec<&str> = arguments
-        .iter()
-        .map(String::as_str)
-        .filter(|word| *word != "--fast")
-        .collect();
-    if names.is_empty()
-        || names
-            .iter()
-            .any(|word| ["--help", "-h", "help"].contains(word))
-    {
+    let names: Vec<&str> =
+        arguments.iter().map(String::as_str).filter(|word| *word != "--fast").collect();
+    if names.is_empty() || names.iter().any(|word| ["--help", "-h", "help"].contains(word)) {
         return Err(Stop::Help);
     }
     let known = |word: &str| word == "ci" || STEPS.iter().any(|step| step.name == word);
@@ -91,13 +77,7 @@ fn chosen(arguments: &[String]) -> Result<(Vec<&'static Step>, bool), Stop> {
     let all = names.contains(&"ci");
     let steps = STEPS
         .iter()
-        .filter(|step| {
-            if all {
-                !fast || step.fast
-            } else {
-                names.contains(&step.name)
-            }
-        })
+        .filter(|step| if all { !fast || step.fast } else { names.contains(&step.name) })
         .collect();
     Ok((steps, fast))
 }
@@ -129,13 +109,7 @@ mod tests {
 
     fn names(words: &[&str]) -> Vec<&'static str> {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-        chosen(&words)
-            .ok()
-            .expect("known")
-            .0
-            .iter()
-            .map(|step| step.name)
-            .collect()
+        chosen(&words).ok().expect("known").0.iter().map(|step| step.name).collect()
     }
 
     #[test]
@@ -145,10 +119,7 @@ mod tests {
 
     #[test]
     fn fast_leaves_out_what_is_marked() {
-        assert_eq!(
-            names(&["ci", "--fast"]),
-            ["system", "fmt", "edges", "size", "lint", "test"]
-        );
+        assert_eq!(names(&["ci", "--fast"]), ["system", "fmt", "edges", "size", "lint", "test"]);
     }
 
     #[test]

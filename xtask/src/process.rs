@@ -23,12 +23,7 @@ pub(crate) fn cargo<S: AsRef<OsStr>>(root: &Path, arguments: &[S]) -> Command {
         let own = name.to_str().is_some_and(|name| {
             name.starts_with("CARGO_PKG_")
                 || name.starts_with("CARGO_MANIFEST_")
-                || [
-                    "CARGO_BIN_NAME",
-                    "CARGO_CRATE_NAME",
-                    "CARGO_PRIMARY_PACKAGE",
-                ]
-                .contains(&name)
+                || ["CARGO_BIN_NAME", "CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE"].contains(&name)
         });
         if own {
             command.env_remove(name);
@@ -40,10 +35,7 @@ pub(crate) fn cargo<S: AsRef<OsStr>>(root: &Path, arguments: &[S]) -> Command {
 /// Any program, with nothing to read from.
 pub(crate) fn program<S: AsRef<OsStr>>(root: &Path, name: &str, arguments: &[S]) -> Command {
     let mut command = Command::new(name);
-    command
-        .args(arguments)
-        .current_dir(root)
-        .stdin(Stdio::null());
+    command.args(arguments).current_dir(root).stdin(Stdio::null());
     command
 }
 
@@ -56,18 +48,13 @@ pub(crate) fn run(mut command: Command) -> io::Result<Finished> {
     let mut bytes = Vec::new();
     reader.read_to_end(&mut bytes)?;
     let success = child.wait()?.success();
-    Ok(Finished {
-        success,
-        output: String::from_utf8_lossy(&bytes).into_owned(),
-    })
+    Ok(Finished { success, output: String::from_utf8_lossy(&bytes).into_owned() })
 }
 
 /// Standard output if the program succeeded, else what it said on standard error.
 pub(crate) fn read(mut command: Command) -> Result<String, String> {
     let name = command.get_program().to_string_lossy().into_owned();
-    let output = command
-        .output()
-        .map_err(|error| format!("{name}: {error}"))?;
+    let output = command.output().map_err(|error| format!("{name}: {error}"))?;
     if output.status.success() {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     } else {
@@ -84,9 +71,6 @@ mod tests {
         let script = "echo one; echo two >&2; echo three; exit 3";
         let command = program(Path::new("."), "sh", &["-c", script]);
         let finished = run(command).expect("sh runs");
-        assert_eq!(
-            (finished.success, finished.output.as_str()),
-            (false, "one\ntwo\nthree\n")
-        );
+        assert_eq!((finished.success, finished.output.as_str()), (false, "one\ntwo\nthree\n"));
     }
 }

@@ -97,10 +97,8 @@ pub(crate) enum Kind {
 impl Metadata {
     /// Reads the answer of `cargo metadata --format-version 1`.
     pub(crate) fn new(value: &Value) -> Self {
-        let members: Vec<&str> = list(value, "workspace_members")
-            .iter()
-            .filter_map(Value::as_str)
-            .collect();
+        let members: Vec<&str> =
+            list(value, "workspace_members").iter().filter_map(Value::as_str).collect();
         let mut packages: BTreeMap<String, Package> = list(value, "packages")
             .iter()
             .map(|value| {
@@ -112,11 +110,7 @@ impl Metadata {
             if let Some(package) = packages.get_mut(text_of(node, "id")) {
                 package.links = list(node, "deps")
                     .iter()
-                    .filter(|dep| {
-                        list(dep, "dep_kinds")
-                            .iter()
-                            .any(|kind| kind["kind"].is_null())
-                    })
+                    .filter(|dep| list(dep, "dep_kinds").iter().any(|kind| kind["kind"].is_null()))
                     .map(|dep| text_of(dep, "pkg").to_owned())
                     .collect();
             }
@@ -133,11 +127,7 @@ impl Metadata {
 impl Package {
     fn new(value: &Value, members: &[&str]) -> Self {
         let kinds = |target: &Value| -> Vec<String> {
-            list(target, "kind")
-                .iter()
-                .filter_map(Value::as_str)
-                .map(str::to_owned)
-                .collect()
+            list(target, "kind").iter().filter_map(Value::as_str).map(str::to_owned).collect()
         };
         let targets = list(value, "targets");
         Self {
@@ -152,9 +142,7 @@ impl Package {
                 .iter()
                 .filter(|target| {
                     let roots = ["lib", "rlib", "cdylib", "bin", "proc-macro"];
-                    kinds(target)
-                        .iter()
-                        .any(|kind| roots.contains(&kind.as_str()))
+                    kinds(target).iter().any(|kind| roots.contains(&kind.as_str()))
                 })
                 .map(|target| PathBuf::from(text_of(target, "src_path")))
                 .collect(),
@@ -162,10 +150,7 @@ impl Package {
                 .iter()
                 .any(|target| kinds(target).iter().any(|k| k == "proc-macro")),
             has_default: !list(&value["features"], "default").is_empty(),
-            declared: list(value, "dependencies")
-                .iter()
-                .map(Declared::new)
-                .collect(),
+            declared: list(value, "dependencies").iter().map(Declared::new).collect(),
             links: Vec::new(),
         }
     }
@@ -197,10 +182,7 @@ fn text_of<'a>(value: &'a Value, key: &str) -> &'a str {
 }
 
 /// Strict unless the developer says otherwise: a green run means that everything was looked at.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one variable that xtask reads"
-)]
+#[expect(clippy::disallowed_methods, reason = "the one variable that xtask reads")]
 fn strict() -> bool {
     std::env::var_os("MLOPS_TEST_STRICT").is_none_or(|value| value != "0")
 }

@@ -35,20 +35,12 @@ pub(crate) struct Outcome {
 impl Outcome {
     /// Nothing wrong.
     pub(crate) fn good(summary: impl Into<String>) -> Self {
-        Self {
-            summary: summary.into(),
-            ..Self::default()
-        }
+        Self { summary: summary.into(), ..Self::default() }
     }
 
     /// Fails, and says why.
     pub(crate) fn bad(summary: impl Into<String>, problems: impl Into<String>) -> Self {
-        Self {
-            summary: summary.into(),
-            problems: problems.into(),
-            failed: 1,
-            ..Self::default()
-        }
+        Self { summary: summary.into(), problems: problems.into(), failed: 1, ..Self::default() }
     }
 
     /// Good if there are no findings, else one line for each.
@@ -93,10 +85,7 @@ impl Report {
 
     /// The manifests cannot be read.
     pub(crate) fn unloadable(&mut self, problem: &str) {
-        println!(
-            "cargo metadata FAILED; no step can run\n{}",
-            indented(problem)
-        );
+        println!("cargo metadata FAILED; no step can run\n{}", indented(problem));
         self.failed += 1;
     }
 
@@ -152,11 +141,7 @@ fn indented(text: &str) -> String {
 
 /// Writes the whole output beside the build; without it the run is as good, so errors are dropped.
 fn keep_log(step: &str, outcome: &Outcome, project: &Project) -> Option<String> {
-    let text = if outcome.log.is_empty() {
-        &outcome.problems
-    } else {
-        &outcome.log
-    };
+    let text = if outcome.log.is_empty() { &outcome.problems } else { &outcome.log };
     let folder = project.target.join("xtask");
     fs::create_dir_all(&folder).ok()?;
     let path = folder.join(format!("{step}.log"));
@@ -170,11 +155,7 @@ mod tests {
 
     #[test]
     fn totals_name_skipped_tests_only_where_there_are_any() {
-        let mut report = Report {
-            passed: 7,
-            failed: 0,
-            skipped: 0,
-        };
+        let mut report = Report { passed: 7, failed: 0, skipped: 0 };
         assert_eq!(report.totals(), "7 passed, 0 failed");
         report.skipped = 2;
         assert_eq!(report.totals(), "7 passed, 0 failed, 2 skipped");

@@ -17,39 +17,22 @@ struct Budget {
 }
 
 const BUDGETS: [Budget; 2] = [
-    Budget {
-        label: "mlops",
-        arguments: &["-p", "mlops"],
-        crates: 180,
-    },
-    Budget {
-        label: "mlops-core",
-        arguments: &["-p", "mlops-core"],
-        crates: 107,
-    },
+    Budget { label: "mlops", arguments: &["-p", "mlops"], crates: 180 },
+    Budget { label: "mlops-core", arguments: &["-p", "mlops-core"], crates: 107 },
 ];
 
 /// The step.
 pub(crate) fn run(project: &Project) -> Outcome {
     let mut sizes = Vec::new();
     let mut findings = Vec::new();
-    for Budget {
-        label,
-        arguments,
-        crates: budget,
-    } in &BUDGETS
-    {
-        let rest = [
-            "tree", "-e", "normal", "--prefix", "none", "--format", "{p}",
-        ];
+    for Budget { label, arguments, crates: budget } in &BUDGETS {
+        let rest = ["tree", "-e", "normal", "--prefix", "none", "--format", "{p}"];
         match read(cargo(&project.root, &[&rest, *arguments].concat())) {
             Ok(tree) => {
                 let size = count(&tree);
                 sizes.push(format!("{label} {size} crates of {budget}"));
                 if size > *budget {
-                    findings.push(format!(
-                        "{label} links {size} crates; the budget is {budget}"
-                    ));
+                    findings.push(format!("{label} links {size} crates; the budget is {budget}"));
                 }
             }
             Err(problem) => findings.push(problem),

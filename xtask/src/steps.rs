@@ -30,12 +30,7 @@ pub(crate) const STEPS: [Step; 9] = [
         fast: true,
         run: system::run,
     },
-    Step {
-        name: "fmt",
-        about: "cargo fmt --all --check",
-        fast: true,
-        run: fmt,
-    },
+    Step { name: "fmt", about: "cargo fmt --all --check", fast: true, run: fmt },
     Step {
         name: "edges",
         about: "who depends on whom, versions, licences, what must not be in a source file",
@@ -48,12 +43,7 @@ pub(crate) const STEPS: [Step; 9] = [
         fast: true,
         run: size::run,
     },
-    Step {
-        name: "lint",
-        about: "cargo clippy --workspace --all-targets",
-        fast: true,
-        run: lint,
-    },
+    Step { name: "lint", about: "cargo clippy --workspace --all-targets", fast: true, run: lint },
     Step {
         name: "alone",
         about: "each crate compiles by itself, without and with its default features",
@@ -88,10 +78,7 @@ fn fmt(project: &Project) -> Outcome {
             return Outcome::good("");
         }
         let prefix = format!("{}/", project.root.display());
-        let mut files: Vec<String> = output
-            .lines()
-            .map(|line| line.replace(&prefix, ""))
-            .collect();
+        let mut files: Vec<String> = output.lines().map(|line| line.replace(&prefix, "")).collect();
         files.sort();
         files.dedup();
         let summary = counted(files.len(), "file");
@@ -104,9 +91,7 @@ fn fmt(project: &Project) -> Outcome {
 
 fn lint(project: &Project) -> Outcome {
     let arguments = ["clippy", "--workspace", "--all-targets", "--keep-going"];
-    or_trouble(Diagnostics::run(project, &arguments), |found| {
-        found.outcome("no warnings")
-    })
+    or_trouble(Diagnostics::run(project, &arguments), |found| found.outcome("no warnings"))
 }
 
 /// One cargo call for each feature set: in a single call cargo would turn on the union of features.
@@ -115,17 +100,9 @@ fn alone(project: &Project) -> Outcome {
     let mut rerun = Vec::new();
     let mut checks = 0;
     // xtask is what is running.
-    for package in project
-        .metadata
-        .members()
-        .filter(|package| package.name != "xtask")
-    {
+    for package in project.metadata.members().filter(|package| package.name != "xtask") {
         let bare = ["check", "-p", &package.name, "--no-default-features"];
-        let sets: &[&[&str]] = if package.has_default {
-            &[&bare, &bare[..3]]
-        } else {
-            &[&bare]
-        };
+        let sets: &[&[&str]] = if package.has_default { &[&bare, &bare[..3]] } else { &[&bare] };
         for arguments in sets {
             checks += 1;
             match Diagnostics::run(project, arguments) {
@@ -140,10 +117,7 @@ fn alone(project: &Project) -> Outcome {
             }
         }
     }
-    Outcome {
-        rerun,
-        ..found.outcome(&format!("{checks} feature sets"))
-    }
+    Outcome { rerun, ..found.outcome(&format!("{checks} feature sets")) }
 }
 
 fn test(project: &Project) -> Outcome {
@@ -176,11 +150,7 @@ fn test(project: &Project) -> Outcome {
                 "{} passed, {} failed, {} ignored in {} binaries",
                 totals.passed, totals.failed, totals.ignored, totals.binaries
             ),
-            notes: totals
-                .ignores
-                .iter()
-                .map(|test| format!("ignored {test}"))
-                .collect(),
+            notes: totals.ignores.iter().map(|test| format!("ignored {test}")).collect(),
             problems,
             log: output,
             rerun: totals.rerun,
@@ -195,9 +165,7 @@ fn docs(project: &Project) -> Outcome {
     let arguments = ["doc", "--workspace", "--no-deps", "--keep-going"];
     let mut command = cargo(&project.root, &arguments);
     command.env("RUSTDOCFLAGS", "-D warnings");
-    or_trouble(process::run(command), |finished| {
-        whole(&finished, "no warnings")
-    })
+    or_trouble(process::run(command), |finished| whole(&finished, "no warnings"))
 }
 
 /// Runs the example as a reader would, from an empty folder, so that its store is its own.
@@ -207,16 +175,8 @@ fn examples(project: &Project) -> Outcome {
         return Outcome::good("none yet");
     }
     let manifest = project.root.join("Cargo.toml").display().to_string();
-    let cargo_run = |verb| {
-        [
-            verb,
-            "--release",
-            "--manifest-path",
-            &manifest,
-            "--example",
-            "flights",
-        ]
-    };
+    let cargo_run =
+        |verb| [verb, "--release", "--manifest-path", &manifest, "--example", "flights"];
     // Compiled first, so that the time below is the example's own.
     match process::run(cargo(&project.root, &cargo_run("build"))) {
         Ok(Finished { success: true, .. }) => {}
@@ -230,37 +190,22 @@ fn examples(project: &Project) -> Outcome {
     let seconds = start.elapsed().as_secs_f64();
     // What the system's own cleaner would do some days later; the outcome does not depend on it.
     let _ = std::fs::remove_dir_all(&empty);
-    or_trouble(finished, |finished| {
-        whole(&finished, &format!("flights in {seconds:.1}s"))
-    })
+    or_trouble(finished, |finished| whole(&finished, &format!("flights in {seconds:.1}s")))
 }
 
 /// The outcome of a command that has only its own words and its exit code.
 fn whole(finished: &Finished, good: &str) -> Outcome {
     if finished.success {
-        Outcome {
-            log: finished.output.clone(),
-            ..Outcome::good(good)
-        }
+        Outcome { log: finished.output.clone(), ..Outcome::good(good) }
     } else {
         let problems = interesting(&finished.output);
-        Outcome {
-            log: finished.output.clone(),
-            ..Outcome::bad("", problems)
-        }
+        Outcome { log: finished.output.clone(), ..Outcome::bad("", problems) }
     }
 }
 
 /// The output without what passed.
 fn interesting(output: &str) -> String {
-    let progress = [
-        "Compiling",
-        "Checking",
-        "Documenting",
-        "Finished",
-        "Fresh",
-        "Downloaded",
-    ];
+    let progress = ["Compiling", "Checking", "Documenting", "Finished", "Fresh", "Downloaded"];
     let dull = |line: &str| {
         let word = line.split_whitespace().next().unwrap_or_default();
         (line.starts_with("test ") && (line.ends_with(" ... ok") || line.contains(" ... ignored")))
@@ -315,13 +260,9 @@ mod tests {
 
     #[test]
     fn a_test_that_says_much_leaves_room_for_the_next() {
-        let noise: Vec<String> = (0..10_000)
-            .map(|line| format!("panicked at {line}"))
-            .collect();
+        let noise: Vec<String> = (0..10_000).map(|line| format!("panicked at {line}")).collect();
         let noise = noise.join("\n");
-        let text = interesting(&format!(
-            "---- a stdout ----\n{noise}\n---- b stdout ----\nwhy\n"
-        ));
+        let text = interesting(&format!("---- a stdout ----\n{noise}\n---- b stdout ----\nwhy\n"));
         assert_eq!(text.lines().count(), FIRST + 1 + LAST + 2);
         assert!(text.contains("panicked at 9999") && text.ends_with("---- b stdout ----\nwhy"));
     }

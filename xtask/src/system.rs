@@ -18,12 +18,7 @@ struct Tool {
 }
 
 const TOOLS: [Tool; 6] = [
-    Tool {
-        name: "git",
-        arguments: &["--version"],
-        install: "apt-get install git",
-        package: None,
-    },
+    Tool { name: "git", arguments: &["--version"], install: "apt-get install git", package: None },
     Tool {
         name: "cc",
         arguments: &["--version"],
@@ -94,9 +89,5 @@ fn install(project: &Project, package: &str) -> bool {
     let root = call("id", &["-u"]).is_ok_and(|id| id.trim() == "0");
     root && call("apt-get", &["--version"]).is_ok()
         && call("apt-get", &["update", "-qq"]).is_ok()
-        && call(
-            "apt-get",
-            &["install", "-y", "-qq", "--no-install-recommends", package],
-        )
-        .is_ok()
+        && call("apt-get", &["install", "-y", "-qq", "--no-install-recommends", package]).is_ok()
 }

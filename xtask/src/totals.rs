@@ -77,15 +77,9 @@ impl Totals {
             self.failures.push(format!("{binary}: {name}"));
         } else if let Some(reason) = result.strip_prefix("ignored") {
             let reason = reason.trim_start_matches([',', ' ']);
-            let mimic = reason
-                .strip_prefix('(')
-                .and_then(|reason| reason.strip_suffix(')'));
+            let mimic = reason.strip_prefix('(').and_then(|reason| reason.strip_suffix(')'));
             let reason = mimic.unwrap_or(reason);
-            let reason = if reason.is_empty() {
-                "no reason given"
-            } else {
-                reason
-            };
+            let reason = if reason.is_empty() { "no reason given" } else { reason };
             self.ignores.push(format!("{binary}: {name} ({reason})"));
         }
     }
@@ -93,10 +87,7 @@ impl Totals {
     fn close(&mut self, binary: Option<Binary>) {
         if let Some(mut binary) = binary.filter(|binary| !binary.done) {
             self.failed += 1;
-            self.failures.push(format!(
-                "{}: printed no totals",
-                mem::take(&mut binary.name)
-            ));
+            self.failures.push(format!("{}: printed no totals", mem::take(&mut binary.name)));
         }
     }
 }
@@ -114,10 +105,7 @@ fn header(line: &str) -> Option<String> {
     if let Some(name) = line.strip_prefix("   Doc-tests ") {
         return Some(format!("{name} doctests"));
     }
-    let (target, path) = line
-        .strip_prefix("     Running ")?
-        .strip_suffix(')')?
-        .split_once(" (")?;
+    let (target, path) = line.strip_prefix("     Running ")?.strip_suffix(')')?.split_once(" (")?;
     let file = path.rsplit(['/', '\\']).next()?;
     let package = file.rsplit_once('-').map_or(file, |(name, _)| name);
     let target = target.strip_prefix("unittests ").unwrap_or(target);
@@ -126,13 +114,9 @@ fn header(line: &str) -> Option<String> {
 
 /// The target that cargo says to pass: "    `-p mlops-core --lib`", or the same in a sentence.
 fn rerun(line: &str) -> Option<String> {
-    let line = line
-        .trim()
-        .strip_prefix("error: test failed, to rerun pass ")
-        .unwrap_or(line.trim());
-    let target = line
-        .strip_prefix("error: doctest failed, to rerun pass ")
-        .unwrap_or(line);
+    let line =
+        line.trim().strip_prefix("error: test failed, to rerun pass ").unwrap_or(line.trim());
+    let target = line.strip_prefix("error: doctest failed, to rerun pass ").unwrap_or(line);
     let target = target.strip_prefix("`-p ")?.strip_suffix('`')?;
     Some(format!("cargo test -p {target}"))
 }
@@ -186,22 +170,14 @@ error: 1 target failed:
     #[test]
     fn every_harness_is_summed() {
         let totals = Totals::parse(OUTPUT);
-        let counts = (
-            totals.passed,
-            totals.failed,
-            totals.ignored,
-            totals.binaries,
-        );
+        let counts = (totals.passed, totals.failed, totals.ignored, totals.binaries);
         assert_eq!(counts, (4, 1, 3, 3));
     }
 
     #[test]
     fn failed_and_ignored_tests_have_names_and_reasons() {
         let totals = Totals::parse(OUTPUT);
-        assert_eq!(
-            totals.failures,
-            ["mlops_core src/lib.rs: name::tests::long"]
-        );
+        assert_eq!(totals.failures, ["mlops_core src/lib.rs: name::tests::long"]);
         let ignored = [
             "mlops_core src/lib.rs: slow (takes an hour)",
             "mlops_core src/lib.rs: bare (no reason given)",

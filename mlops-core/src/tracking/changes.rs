@@ -64,6 +64,10 @@ pub struct ArtifactEntry {
     /// Its bytes, which lie durably in the blob store already. If the backend knows an object of the
     /// same digest it names that one, and returns this location as not needed.
     pub blob: Blob,
+    /// Whether the caller has uploaded the object itself. If not, it took the object for known: a
+    /// backend that names no object of this digest any more answers `Conflict`, since a purge may be
+    /// deleting it right now.
+    pub uploaded: bool,
 }
 
 /// Neighbouring chunks that are replaced by one object. The object stands where the first of them
@@ -124,9 +128,15 @@ impl RunChanges {
         self
     }
 
-    /// Names a file.
+    /// Names a file whose object the caller has just uploaded.
     pub fn with_artifact(mut self, path: ArtifactPath, blob: Blob) -> Self {
-        self.artifacts.push(ArtifactEntry { path, blob });
+        self.artifacts.push(ArtifactEntry { path, blob, uploaded: true });
+        self
+    }
+
+    /// Names a file whose object was found by its digest; a `Conflict` if that is no longer named.
+    pub fn with_known_artifact(mut self, path: ArtifactPath, blob: Blob) -> Self {
+        self.artifacts.push(ArtifactEntry { path, blob, uploaded: false });
         self
     }
 

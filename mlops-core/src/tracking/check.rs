@@ -312,6 +312,15 @@ pub fn directories(path: &ArtifactPath) -> impl Iterator<Item = &str> {
     path.match_indices('/').map(|(at, _)| &path.as_str()[..at])
 }
 
+/// The error for an object that was taken for known and is not named any more.
+#[cold]
+pub fn object_is_gone(entry: &ArtifactEntry) -> Error {
+    Error::new(ErrorKind::Conflict, "tracker.update_run", "nothing names the object any more")
+        .with("path", &entry.path)
+        .with("digest", entry.blob.digest)
+        .with_hint("upload it, then offer it as uploaded")
+}
+
 /// The error for a path that would be both a file and a directory.
 #[cold]
 pub fn file_and_directory(path: &str, other: &str) -> Error {

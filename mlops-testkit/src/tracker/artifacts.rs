@@ -9,6 +9,7 @@ use crate::case::{Case, Fixture, cases, fails};
 pub(super) fn cases() -> Vec<Case> {
     cases![
         an_artifact_comes_back_with_its_object_and_instant,
+        a_known_object_that_nothing_names_any_more_is_a_conflict,
         artifacts_under_a_prefix_are_listed_by_path,
         replacing_an_artifact_returns_the_old_object,
         of_several_artifacts_of_one_path_the_last_counts,
@@ -49,6 +50,20 @@ async fn an_artifact_comes_back_with_its_object_and_instant(f: Fixture) {
         (&artifacts[0].blob, artifacts[0].created),
         (&blob("roc", "b/1"), at(3))
     );
+}
+
+async fn a_known_object_that_nothing_names_any_more_is_a_conflict(f: Fixture) {
+    let run = f.one_run().await;
+    let known = |name: &str| {
+        RunChanges::default().with_known_artifact(path(name), blob("roc", "b/1"))
+    };
+    fails(ErrorKind::Conflict, f.tracker.update_run(run.id, known("a")).await);
+    assert!(f.tracker.artifacts(run.id, "").await.unwrap().is_empty());
+    f.change(run.id, put("a", blob("roc", "b/1"))).await;
+    assert!(f.change(run.id, known("b")).await.is_empty());
+    f.change(run.id, put("a", blob("other", "b/2"))).await;
+    f.change(run.id, put("b", blob("other", "b/3"))).await;
+    fails(ErrorKind::Conflict, f.tracker.update_run(run.id, known("c")).await);
 }
 
 async fn artifacts_under_a_prefix_are_listed_by_path(f: Fixture) {

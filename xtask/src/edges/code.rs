@@ -10,20 +10,12 @@ pub(super) fn code_only(source: &str) -> String {
     while at < bytes.len() {
         let end = skipped(source, at);
         if end > at {
-            code.extend(
-                source[at..end]
-                    .chars()
-                    .map(|c| if c == '\n' { '\n' } else { ' ' }),
-            );
+            code.extend(source[at..end].chars().map(|c| if c == '\n' { '\n' } else { ' ' }));
             at = end;
         } else {
             let c = source[at..].chars().next().unwrap_or(' ');
             // A word is taken whole, so that the `r` of `for"…"` opens no raw string.
-            let word = source[at..]
-                .chars()
-                .take_while(|c| is_word(*c))
-                .map(char::len_utf8)
-                .sum();
+            let word = source[at..].chars().take_while(|c| is_word(*c)).map(char::len_utf8).sum();
             let end = at + if word > 0 { word } else { c.len_utf8() };
             code.push_str(&source[at..end]);
             at = end;
@@ -37,10 +29,8 @@ pub(super) fn without_tests(code: &str) -> String {
     let mut kept = code.to_owned();
     while let Some(start) = kept.find("#[cfg(test)]") {
         let end = item_end(&kept, start);
-        let blank: String = kept[start..end]
-            .chars()
-            .map(|c| if c == '\n' { '\n' } else { ' ' })
-            .collect();
+        let blank: String =
+            kept[start..end].chars().map(|c| if c == '\n' { '\n' } else { ' ' }).collect();
         kept.replace_range(start..end, &blank);
     }
     kept
@@ -109,16 +99,11 @@ fn character(rest: &str) -> usize {
 }
 
 fn string(rest: &str, prefix: &str) -> usize {
-    let hashes = rest[prefix.len()..]
-        .chars()
-        .take_while(|c| *c == '#')
-        .count();
+    let hashes = rest[prefix.len()..].chars().take_while(|c| *c == '#').count();
     let start = prefix.len() + hashes + 1;
     if prefix.ends_with('r') {
         let close = format!("\"{}", "#".repeat(hashes));
-        return rest[start..]
-            .find(&close)
-            .map_or(rest.len(), |at| start + at + close.len());
+        return rest[start..].find(&close).map_or(rest.len(), |at| start + at + close.len());
     }
     let mut escaped = false;
     for (at, c) in rest[start..].char_indices() {
@@ -167,10 +152,7 @@ mod tests {
 
     #[test]
     fn code_stays() {
-        assert_eq!(
-            code_only("unsafe { 'a: loop { b\"x\" } }"),
-            "unsafe { 'a: loop {      } }"
-        );
+        assert_eq!(code_only("unsafe { 'a: loop { b\"x\" } }"), "unsafe { 'a: loop {      } }");
     }
 
     #[test]

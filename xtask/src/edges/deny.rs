@@ -11,20 +11,13 @@ use crate::project::{Metadata, Package, Project};
 pub(super) fn check(project: &Project) -> Result<Found, String> {
     let path = project.root.join("deny.toml");
     let text = fs::read_to_string(&path).map_err(|error| format!("deny.toml: {error}"))?;
-    let rules: Table = text
-        .parse()
-        .map_err(|error| format!("deny.toml: {error}"))?;
+    let rules: Table = text.parse().map_err(|error| format!("deny.toml: {error}"))?;
     Ok(apply(&rules, &project.metadata))
 }
 
 fn apply(rules: &Table, metadata: &Metadata) -> Found {
-    let section = |name: &str| {
-        rules
-            .get(name)
-            .and_then(Value::as_table)
-            .cloned()
-            .unwrap_or_default()
-    };
+    let section =
+        |name: &str| rules.get(name).and_then(Value::as_table).cloned().unwrap_or_default();
     let mut found = Found::default();
     licenses(&section("licenses"), metadata, &mut found);
     bans(&section("bans"), metadata, &mut found);
@@ -40,9 +33,7 @@ fn licenses(rules: &Table, metadata: &Metadata, found: &mut Found) {
     for package in metadata.packages.values() {
         let accepted = |name: &str| {
             allow.contains(&name)
-                || exceptions
-                    .iter()
-                    .any(|(of, more)| *of == package.name && more.contains(&name))
+                || exceptions.iter().any(|(of, more)| *of == package.name && more.contains(&name))
         };
         let problem = match &package.license {
             None => "has no licence in its manifest".to_owned(),
@@ -59,11 +50,7 @@ fn bans(rules: &Table, metadata: &Metadata, found: &mut Found) {
         let Some(name) = text("crate") else { continue };
         let wrappers = strings(table.get("wrappers"));
         let reason = text("reason").unwrap_or("no reason given");
-        for package in metadata
-            .packages
-            .values()
-            .filter(|package| package.name == name)
-        {
+        for package in metadata.packages.values().filter(|package| package.name == name) {
             let by: Vec<&str> = metadata
                 .packages
                 .values()
@@ -73,9 +60,7 @@ fn bans(rules: &Table, metadata: &Metadata, found: &mut Found) {
                 .collect();
             if !by.is_empty() {
                 let (name, by) = (named(package), by.join(", "));
-                found
-                    .findings
-                    .push(format!("{name} (by {by}) is banned: {reason}"));
+                found.findings.push(format!("{name} (by {by}) is banned: {reason}"));
             }
         }
     }
@@ -85,9 +70,7 @@ fn bans(rules: &Table, metadata: &Metadata, found: &mut Found) {
             for declared in &package.declared {
                 if declared.requirement == "*" && !local(&declared.name) {
                     let (from, to) = (&package.name, &declared.name);
-                    found
-                        .findings
-                        .push(format!("{from} → {to}: any version (`*`) will do"));
+                    found.findings.push(format!("{from} → {to}: any version (`*`) will do"));
                 }
             }
         }
@@ -116,16 +99,12 @@ fn sources(rules: &Table, metadata: &Metadata, found: &mut Found) {
         match package.source.as_deref() {
             None if !package.member => {
                 let folder = package.manifest.display();
-                found
-                    .findings
-                    .push(format!("{} is a folder outside: {folder}", named(package)));
+                found.findings.push(format!("{} is a folder outside: {folder}", named(package)));
             }
             Some(source) if source.starts_with("git+") && denied("unknown-git") => {
                 let address = source.trim_start_matches("git+");
                 if !git.iter().any(|allowed| address.starts_with(allowed)) {
-                    found
-                        .findings
-                        .push(format!("{} comes from {source}", named(package)));
+                    found.findings.push(format!("{} comes from {source}", named(package)));
                 }
             }
             _ => {}
@@ -133,15 +112,9 @@ fn sources(rules: &Table, metadata: &Metadata, found: &mut Found) {
     }
     if denied("unknown-registry") {
         for package in members {
-            for declared in package
-                .declared
-                .iter()
-                .filter(|declared| declared.elsewhere)
-            {
+            for declared in package.declared.iter().filter(|declared| declared.elsewhere) {
                 let (from, to) = (&package.name, &declared.name);
-                found
-                    .findings
-                    .push(format!("{from} → {to}: from another registry"));
+                found.findings.push(format!("{from} → {to}: from another registry"));
             }
         }
     }
@@ -154,10 +127,7 @@ fn named(package: &Package) -> String {
 /// The strings of a list.
 fn strings(value: Option<&Value>) -> Vec<&str> {
     let list = value.and_then(Value::as_array);
-    list.into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect()
+    list.into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
 /// The tables of a list.
@@ -221,10 +191,7 @@ mod tests {
                  "source": "registry+x", "dependencies": [{"name": "openssl-sys"}]},
             ]))
         };
-        assert_eq!(
-            brought("tls"),
-            ["openssl-sys 0.9.0 (by tls) is banned: no system library"]
-        );
+        assert_eq!(brought("tls"), ["openssl-sys 0.9.0 (by tls) is banned: no system library"]);
         assert_eq!(brought("allowed"), [""; 0]);
     }
 

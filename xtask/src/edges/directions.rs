@@ -31,12 +31,7 @@ enum Reach {
 }
 
 /// The crates beside one another above `mlops-core`.
-const SIBLINGS: &[&str] = &[
-    "mlops-validate",
-    "mlops-features",
-    "mlops-registry",
-    "mlops-recovery",
-];
+const SIBLINGS: &[&str] = &["mlops-validate", "mlops-features", "mlops-registry", "mlops-recovery"];
 
 /// What does input and output, starts a runtime, or is a backend.
 const OUTSIDE: &[&str] = &[
@@ -106,13 +101,7 @@ const RULES: &[Rule] = &[
     Rule {
         from: &["*"],
         except: &[],
-        to: &[
-            "mlops-testkit",
-            "libtest-mimic",
-            "proptest",
-            "insta",
-            "divan",
-        ],
+        to: &["mlops-testkit", "libtest-mimic", "proptest", "insta", "divan"],
         reach: Reach::Links,
         why: "for tests and benches only: a dev-dependency",
     },
@@ -140,14 +129,7 @@ const RULES: &[Rule] = &[
     Rule {
         from: &["mlops", "mlops-serve", "mlops-python", "mlops-polars"],
         except: &[],
-        to: &[
-            "rusqlite",
-            "tokio-postgres",
-            "redb",
-            "redis",
-            "duckdb",
-            "sqlx",
-        ],
+        to: &["rusqlite", "tokio-postgres", "redb", "redis", "duckdb", "sqlx"],
         reach: Reach::Names,
         why: "a backend is one file of the crate whose trait it implements",
     },
@@ -178,10 +160,7 @@ const RULES: &[Rule] = &[
 pub(super) fn check(metadata: &Metadata) -> Vec<String> {
     let mut findings = Vec::new();
     for package in metadata.members() {
-        let rules: Vec<&Rule> = RULES
-            .iter()
-            .filter(|rule| rule.binds(&package.name))
-            .collect();
+        let rules: Vec<&Rule> = RULES.iter().filter(|rule| rule.binds(&package.name)).collect();
         let linked = ways(metadata, package);
         for rule in rules {
             for (target, way) in edges(package, &linked, rule.reach) {
@@ -220,11 +199,7 @@ fn edges<'a>(
         if declared.kind == Kind::Dev && reach != Reach::Knows {
             continue;
         }
-        let tests = if declared.kind == Kind::Dev {
-            " (tests)"
-        } else {
-            ""
-        };
+        let tests = if declared.kind == Kind::Dev { " (tests)" } else { "" };
         edges
             .entry(&declared.name)
             .or_insert_with(|| format!("{} → {}{tests}", package.name, declared.name));
@@ -237,11 +212,7 @@ fn ways<'a>(metadata: &'a Metadata, package: &'a Package) -> BTreeMap<&'a str, S
     let mut ways: BTreeMap<&str, String> = BTreeMap::new();
     let mut queue = VecDeque::from([(package, package.name.clone())]);
     while let Some((package, way)) = queue.pop_front() {
-        for next in package
-            .links
-            .iter()
-            .filter_map(|id| metadata.packages.get(id))
-        {
+        for next in package.links.iter().filter_map(|id| metadata.packages.get(id)) {
             // A proc-macro runs in the compiler; what it uses is not linked.
             if next.proc_macro || ways.contains_key(next.name.as_str()) {
                 continue;
@@ -257,9 +228,7 @@ fn ways<'a>(metadata: &'a Metadata, package: &'a Package) -> BTreeMap<&'a str, S
 /// Whether a name is among the patterns.
 fn matches(patterns: &[&str], name: &str) -> bool {
     patterns.iter().any(|pattern| {
-        pattern
-            .strip_suffix('*')
-            .map_or(*pattern == name, |prefix| name.starts_with(prefix))
+        pattern.strip_suffix('*').map_or(*pattern == name, |prefix| name.starts_with(prefix))
     })
 }
 
@@ -278,9 +247,8 @@ mod tests {
         let packages: Vec<Value> = names
             .iter()
             .map(|name| {
-                let dependencies: Vec<Value> = of(*name)
-                    .map(|edge| json!({"name": edge.1, "kind": edge.2}))
-                    .collect();
+                let dependencies: Vec<Value> =
+                    of(*name).map(|edge| json!({"name": edge.1, "kind": edge.2})).collect();
                 json!({"id": name, "name": name, "dependencies": dependencies})
             })
             .collect();
@@ -327,15 +295,10 @@ mod tests {
 
     #[test]
     fn a_runtime_below_the_contracts_is_found_through_others() {
-        let found = check(&made_up(&[
-            ("mlops-core", "nice-crate", None),
-            ("nice-crate", "tokio", None),
-        ]));
+        let found =
+            check(&made_up(&[("mlops-core", "nice-crate", None), ("nice-crate", "tokio", None)]));
         assert_eq!(found.len(), 1, "{found:?}");
-        assert!(
-            found[0].starts_with("mlops-core → nice-crate → tokio: contracts"),
-            "{found:?}"
-        );
+        assert!(found[0].starts_with("mlops-core → nice-crate → tokio: contracts"), "{found:?}");
     }
 
     #[test]

@@ -17,12 +17,8 @@ const UNSAFE_CRATE: &str = "mlops-registry";
 const UNFINISHED: [&str; 3] = ["todo!", "unimplemented!", "dbg!"];
 
 /// Folders of one machine. In pieces, so that this file does not contain them.
-const MACHINE: [&str; 4] = [
-    concat!("/wo", "rk/"),
-    concat!("/ro", "ot/"),
-    concat!("/ho", "me/"),
-    concat!("/Us", "ers/"),
-];
+const MACHINE: [&str; 4] =
+    [concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("/ho", "me/"), concat!("/Us", "ers/")];
 
 /// Whose folders an example may name.
 const ANYONE: [&str; 7] = ["", "alice", "bob", "me", "u", "user", "you"];
@@ -51,11 +47,7 @@ pub(super) fn check(project: &Project) -> Result<Found, String> {
             findings.extend(look(path, &text));
         }
     }
-    for package in project
-        .metadata
-        .members()
-        .filter(|package| package.name != UNSAFE_CRATE)
-    {
+    for package in project.metadata.members().filter(|package| package.name != UNSAFE_CRATE) {
         for root in &package.roots {
             let text = fs::read_to_string(root).unwrap_or_default();
             if !code_only(&text).contains("#![forbid(unsafe_code)]") {
@@ -64,10 +56,7 @@ pub(super) fn check(project: &Project) -> Result<Found, String> {
             }
         }
     }
-    Ok(Found {
-        findings,
-        notes: Vec::new(),
-    })
+    Ok(Found { findings, notes: Vec::new() })
 }
 
 /// The findings of one file.
@@ -75,29 +64,20 @@ fn look(path: &str, text: &str) -> Vec<String> {
     let mut findings = Vec::new();
     for (line, number) in text.lines().zip(1..) {
         for folder in MACHINE.iter().filter(|folder| names_machine(line, folder)) {
-            findings.push(format!(
-                "{path}:{number}: {folder} is a folder of one machine"
-            ));
+            findings.push(format!("{path}:{number}: {folder} is a folder of one machine"));
         }
         for host in HOSTS.iter().filter(|host| line.contains(**host)) {
             findings.push(format!("{path}:{number}: names a package registry, {host}"));
         }
     }
-    if Path::new(path)
-        .extension()
-        .is_some_and(|extension| extension == "rs")
-    {
+    if Path::new(path).extension().is_some_and(|extension| extension == "rs") {
         let code = code_only(text);
         for (line, number) in code.lines().zip(1..) {
             if path != UNSAFE && has_word(line, "unsafe") {
                 findings.push(format!("{path}:{number}: unsafe is only for {UNSAFE}"));
             }
         }
-        let shipped = if is_test(path) {
-            String::new()
-        } else {
-            without_tests(&code)
-        };
+        let shipped = if is_test(path) { String::new() } else { without_tests(&code) };
         for (line, number) in shipped.lines().zip(1..) {
             for call in UNFINISHED.iter().filter(|call| has_call(line, call)) {
                 findings.push(format!("{path}:{number}: {call} outside tests"));
@@ -111,9 +91,7 @@ fn look(path: &str, text: &str) -> Vec<String> {
 fn names_machine(line: &str, folder: &str) -> bool {
     let inside = |c: char| c.is_alphanumeric() || "._-{}<>$*~".contains(c);
     line.match_indices(folder).any(|(at, _)| {
-        let below = line[at + folder.len()..]
-            .split(|c: char| !c.is_alphanumeric())
-            .next();
+        let below = line[at + folder.len()..].split(|c: char| !c.is_alphanumeric()).next();
         let example = MACHINE[2..].contains(&folder) && below.is_some_and(|b| ANYONE.contains(&b));
         !line[..at].ends_with(inside) && !example
     })
@@ -125,10 +103,7 @@ fn has_call(line: &str, call: &str) -> bool {
 
 /// A file that holds only tests.
 fn is_test(path: &str) -> bool {
-    path.ends_with("/tests.rs")
-        || path
-            .split('/')
-            .any(|part| part == "tests" || part == "benches")
+    path.ends_with("/tests.rs") || path.split('/').any(|part| part == "tests" || part == "benches")
 }
 
 #[cfg(test)]
@@ -142,25 +117,16 @@ mod tests {
             MACHINE[0], HOSTS[0]
         );
         let found = look("mlops-core/src/a.rs", &text);
-        let lines: Vec<&str> = found
-            .iter()
-            .filter_map(|line| line.split(": ").next())
-            .collect();
+        let lines: Vec<&str> = found.iter().filter_map(|line| line.split(": ").next()).collect();
         let file = "mlops-core/src/a.rs";
         assert_eq!(lines, [4, 5, 6, 2].map(|line| format!("{file}:{line}")));
     }
 
     #[test]
     fn tests_may_be_unfinished_and_the_spool_may_be_unsafe() {
+        assert_eq!(look("mlops-core/src/a/tests.rs", "fn a() { todo!() }"), [""; 0]);
         assert_eq!(
-            look("mlops-core/src/a/tests.rs", "fn a() { todo!() }"),
-            [""; 0]
-        );
-        assert_eq!(
-            look(
-                "mlops-core/src/a.rs",
-                "#[cfg(test)]\nmod t { fn a() { dbg!(1) } }"
-            ),
+            look("mlops-core/src/a.rs", "#[cfg(test)]\nmod t { fn a() { dbg!(1) } }"),
             [""; 0]
         );
         assert_eq!(look(UNSAFE, "unsafe {}"), [""; 0]);
@@ -168,10 +134,8 @@ mod tests {
 
     #[test]
     fn a_folder_inside_a_path_is_not_the_machines() {
-        let text = format!(
-            "see examples{0}x, s3://bucket{0}y and {1}you/z",
-            MACHINE[0], MACHINE[2]
-        );
+        let text =
+            format!("see examples{0}x, s3://bucket{0}y and {1}you/z", MACHINE[0], MACHINE[2]);
         assert_eq!(look("README.md", &text), [""; 0]);
         assert_eq!(look("README.md", &format!("{}carla", MACHINE[2])).len(), 1);
     }

@@ -5,15 +5,9 @@
 
 /// Whether the accepted licences suffice. An expression that cannot be read does not pass.
 pub(super) fn satisfied(expression: &str, accepted: &impl Fn(&str) -> bool) -> bool {
-    let spaced = expression
-        .replace('(', " ( ")
-        .replace(')', " ) ")
-        .replace('/', " OR ");
+    let spaced = expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ");
     let tokens: Vec<&str> = spaced.split_whitespace().collect();
-    let mut reader = Reader {
-        tokens: &tokens,
-        accepted,
-    };
+    let mut reader = Reader { tokens: &tokens, accepted };
     let satisfied = reader.any();
     satisfied == Some(true) && reader.tokens.is_empty()
 }

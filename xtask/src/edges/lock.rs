@@ -9,8 +9,7 @@ fn single(name: &str) -> bool {
     let families = ["arrow", "pyo3"];
     ["parquet", "object_store"].contains(&name)
         || families.iter().any(|family| {
-            name.strip_prefix(family)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+            name.strip_prefix(family).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
         })
 }
 
@@ -21,10 +20,7 @@ pub(super) fn check(metadata: &Metadata) -> Vec<String> {
         .filter(|(name, versions)| single(name) && versions.len() > 1)
         .map(|(name, versions)| {
             let versions: Vec<&str> = versions.into_iter().collect();
-            format!(
-                "{name} is in Cargo.lock as {}: it must be one version",
-                versions.join(" and ")
-            )
+            format!("{name} is in Cargo.lock as {}: it must be one version", versions.join(" and "))
         })
         .collect()
 }
@@ -33,10 +29,7 @@ pub(super) fn check(metadata: &Metadata) -> Vec<String> {
 pub(super) fn versions(metadata: &Metadata) -> BTreeMap<&str, BTreeSet<&str>> {
     let mut versions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for package in metadata.packages.values() {
-        versions
-            .entry(&package.name)
-            .or_default()
-            .insert(&package.version);
+        versions.entry(&package.name).or_default().insert(&package.version);
     }
     versions
 }

@@ -28,35 +28,25 @@ pub(super) fn check(project: &Project) -> Result<Found, String> {
         .and_then(Value::as_table)
         .ok_or("Cargo.toml has no [workspace.dependencies]")?;
     findings.extend(workspace(table));
-    let unused: Vec<&str> = table
-        .keys()
-        .map(String::as_str)
-        .filter(|name| !used.contains(*name))
-        .collect();
+    let unused: Vec<&str> =
+        table.keys().map(String::as_str).filter(|name| !used.contains(*name)).collect();
     let notes = if unused.is_empty() {
         Vec::new()
     } else {
-        vec![format!(
-            "in [workspace.dependencies], used by none: {}",
-            unused.join(", ")
-        )]
+        vec![format!("in [workspace.dependencies], used by none: {}", unused.join(", "))]
     };
     Ok(Found { findings, notes })
 }
 
 fn parse(path: &Path) -> Result<Table, String> {
     let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    text.parse()
-        .map_err(|error| format!("{}: {error}", path.display()))
+    text.parse().map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// The dependencies of a member's manifest that do not say `workspace = true`, or say more.
 fn member(manifest: &str, table: &Table, used: &mut BTreeSet<String>) -> Vec<String> {
     let targets = table.get("target").and_then(Value::as_table);
-    let tables = targets
-        .into_iter()
-        .flat_map(Table::values)
-        .filter_map(Value::as_table);
+    let tables = targets.into_iter().flat_map(Table::values).filter_map(Value::as_table);
     let mut findings = Vec::new();
     for table in tables.chain([table]) {
         for kind in ["dependencies", "dev-dependencies", "build-dependencies"] {
@@ -108,17 +98,12 @@ mod tests {
         let found = member("m/Cargo.toml", &table, &mut used);
         assert_eq!(used.into_iter().collect::<Vec<_>>(), ["both", "good"]);
         assert_eq!(found.len(), 2, "{found:?}");
-        assert!(
-            found[0].contains("folder") && found[1].contains("alone"),
-            "{found:?}"
-        );
+        assert!(found[0].contains("folder") && found[1].contains("alone"), "{found:?}");
     }
 
     #[test]
     fn a_workspace_entry_needs_a_version_or_a_folder() {
-        let table = "a = '1'\nb = { path = 'b' }\nc = { git = 'g' }"
-            .parse()
-            .expect("toml");
+        let table = "a = '1'\nb = { path = 'b' }\nc = { git = 'g' }".parse().expect("toml");
         assert_eq!(workspace(&table).len(), 1);
     }
 }

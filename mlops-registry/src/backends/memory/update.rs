@@ -69,6 +69,7 @@ impl State {
                 let entry = ArtifactEntry {
                     path: artifact.path.clone(),
                     blob: artifact.blob.clone(),
+                    uploaded: true,
                 };
                 diff.artifacts.push(entry);
             }
@@ -247,7 +248,11 @@ fn change_artifacts(
     now: Instant,
 ) -> Result<()> {
     let mut entries = entries.into_iter();
-    while let Some(ArtifactEntry { path, blob }) = entries.next() {
+    while let Some(entry) = entries.next() {
+        if !entry.uploaded && state.find_blob(entry.blob.digest).is_none() {
+            return Err(check::object_is_gone(&entry));
+        }
+        let ArtifactEntry { path, blob, .. } = entry;
         let known = state.known_or_offered(offered, &blob);
         if entries.as_slice().iter().any(|later| later.path == path) {
             continue;

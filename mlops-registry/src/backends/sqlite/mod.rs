@@ -46,7 +46,7 @@ use crate::blocking::blocking;
 /// The first version without the bug that corrupts a WAL checkpointed by several processes.
 const SAFE_SQLITE: i32 = 3_051_003;
 /// How long a writer waits for another process before it gives up.
-const WAIT_FOR_LOCK: Duration = Duration::from_secs(60);
+const WAIT_FOR_LOCK: Duration = Duration::from_mins(1);
 /// Connections kept open for reading; more readers than this open their own for a moment.
 const IDLE_READERS: usize = 8;
 /// Prepared statements that a connection keeps.

@@ -151,8 +151,9 @@ impl Search<'_> {
     }
 
     fn conditions(&self, text: &mut Sql<'_>) -> Outcome<()> {
-        text.view(self.query.view).push(" AND r.id <= ").bind(self.newest).push(" AND ");
-        text.filter(&self.query.filter)?;
+        let run = text.run_id();
+        text.view(self.query.view).push(" AND ").push(run).push(" <= ").bind(self.newest);
+        text.push(" AND ").filter(&self.query.filter)?;
         let Some(after) = &self.after else { return Ok(()) };
         text.push(" AND (");
         // Later in the first key, or equal in it and later in the second, and so on.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mlops_core::filter::param_number;
 use mlops_core::tracking::check::{self, Life};
 use mlops_core::tracking::{
-    Artifact, Blob, BlobLocation, ChunkData, ChunkId, CreateRun, DatasetInput, Digest, Lease,
+    Artifact, ArtifactEntry, Blob, BlobLocation, ChunkData, ChunkId, CreateRun, DatasetInput, Digest, Lease,
     MetricChunk, MetricSummary, Run, RunChanges, RunStatus, SealedMetrics, StoredChunk, events,
 };
 use mlops_core::{
@@ -145,26 +145,10 @@ pub(super) fn update(
         append_chunk(sql, &stored, &chunk)?;
         changed.metrics = Some(chunk);
     }
-    for entry in changes.artifacts {
-        check_directories(sql, row, &entry.path)?;
-        let old: Option<i64> = sql
-            .prepare_cached("SELECT blob FROM artifacts WHERE run = ?1 AND path = ?2")?
-            .query_row(params![row, entry.path.as_str()], |r| r.get(0))
-            .optional()?;
-        let (blob, discarded) = name_blob(sql, &entry.blob)?;
-        unnamed.extend(discarded);
-        if old == Some(blob) {
-            continue;
-        }
-        maybe_unnamed.extend(old);
-        sql.prepare_cached(
-            "INSERT INTO artifacts (run, path, blob, created) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (run, path) DO UPDATE SET blob = excluded.blob, created = excluded.created",
-        )?
-        .execute(params![row, entry.path.as_str(), blob, writer.now])?;
-        changed.artifacts.retain(|other| other.path != entry.path);
-        changed.artifacts.push(entry);
-    }
+    let named = name_artifacts(writer, row, changes.artifacts)?;
+    changed.artifacts = named.changed;
+    unnamed.extend(named.discarded);
+    maybe_unnamed.extend(named.replaced);
     if let Some(seal) = changes.seal {
         let (old, discarded) = replace_chunks(sql, row, &seal)?;
         maybe_unnamed.extend(old);
@@ -186,7 +170,8 @@ pub(super) fn update(
         None => run.deleted,
     };
     let payload = events::run_update(&changed, deleted, chunk_digest);
-    if payload.is_some() || after != before {
+    let own_row = changed.name.is_some() || changed.note.is_some() || changed.deleted.is_some();
+    if own_row || after != before {
         let lease = after.lease.as_ref();
         sql.prepare_cached(
             "UPDATE runs SET name = ?2, note = ?3, status = ?4, ended = ?5, deleted = ?6,
@@ -209,6 +194,49 @@ pub(super) fn update(
         writer.journal(events::RUN_UPDATE, &id.into(), &payload)?;
     }
     Ok(unnamed)
+}
+
+struct NamedArtifacts {
+    /// The entries that were not so already, the last of each path.
+    changed: Vec<ArtifactEntry>,
+    /// Offered locations that are not needed.
+    discarded: Vec<BlobLocation>,
+    /// Blobs that an artifact named before.
+    replaced: Vec<i64>,
+}
+
+fn name_artifacts(
+    writer: &Writer<'_>,
+    row: i64,
+    entries: Vec<ArtifactEntry>,
+) -> Outcome<NamedArtifacts> {
+    let sql = writer.sql;
+    let mut named =
+        NamedArtifacts { changed: Vec::new(), discarded: Vec::new(), replaced: Vec::new() };
+    for entry in entries {
+        if !entry.uploaded && find_blob(sql, entry.blob.digest)?.is_none() {
+            return Err(check::object_is_gone(&entry).into());
+        }
+        check_directories(sql, row, &entry.path)?;
+        let old: Option<i64> = sql
+            .prepare_cached("SELECT blob FROM artifacts WHERE run = ?1 AND path = ?2")?
+            .query_row(params![row, entry.path.as_str()], |r| r.get(0))
+            .optional()?;
+        let (blob, discarded) = name_blob(sql, &entry.blob)?;
+        named.discarded.extend(discarded);
+        if old == Some(blob) {
+            continue;
+        }
+        named.replaced.extend(old);
+        sql.prepare_cached(
+            "INSERT INTO artifacts (run, path, blob, created) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (run, path) DO UPDATE SET blob = excluded.blob, created = excluded.created",
+        )?
+        .execute(params![row, entry.path.as_str(), blob, writer.now])?;
+        named.changed.retain(|other| other.path != entry.path);
+        named.changed.push(entry);
+    }
+    Ok(named)
 }
 
 pub(super) fn missing(op: &'static str, id: RunId) -> Error {

@@ -81,6 +81,12 @@ impl<'c> Sql<'c> {
         self
     }
 
+    /// The run's row number. From the joined summary where there is one: what needs no more of the run
+    /// is then decided before its row is looked up.
+    pub(super) fn run_id(&self) -> &'static str {
+        if self.joined.is_some() { "o.run" } else { "r.id" }
+    }
+
     pub(super) fn view(&mut self, view: View) -> &mut Self {
         let alias = self.alias;
         match view {
@@ -105,7 +111,7 @@ impl<'c> Sql<'c> {
     pub(super) fn filter(&mut self, filter: &Filter) -> Outcome<&mut Self> {
         match filter {
             Filter::All => Ok(self.push("1")),
-            Filter::Term(Field::Dataset(field), comparison) => self.dataset(*field, comparison),
+            Filter::Term(Field::Dataset(field), comparison) => Ok(self.dataset(*field, comparison)),
             Filter::Term(field, comparison) => {
                 let scalar = self.scalar(field)?;
                 let condition = compare(&scalar, comparison);
@@ -142,12 +148,13 @@ impl<'c> Sql<'c> {
     }
 
     /// A dataset term is true if any input makes it true, and never unknown.
-    fn dataset(&mut self, field: DatasetField, comparison: &Comparison) -> Outcome<&mut Self> {
+    fn dataset(&mut self, field: DatasetField, comparison: &Comparison) -> &mut Self {
         if self.alias != "r" {
-            return Ok(self.push(if *comparison == Comparison::IsNull { "1" } else { "0" }));
+            return self.push(if *comparison == Comparison::IsNull { "1" } else { "0" });
         }
         if *comparison == Comparison::IsNull {
-            return Ok(self.push("NOT EXISTS (SELECT 1 FROM inputs i WHERE i.run = r.id)"));
+            let run = self.run_id();
+            return self.push(&format!("NOT EXISTS (SELECT 1 FROM inputs i WHERE i.run = {run})"));
         }
         let column = match field {
             DatasetField::Name => "i.name",
@@ -159,9 +166,10 @@ impl<'c> Sql<'c> {
             number: None,
             missing: Expression::new("0"),
         };
-        self.push("EXISTS (SELECT 1 FROM inputs i WHERE i.run = r.id AND ");
+        let run = self.run_id();
+        self.push(&format!("EXISTS (SELECT 1 FROM inputs i WHERE i.run = {run} AND "));
         let condition = compare(&scalar, comparison);
-        Ok(self.expression(condition).push(")"))
+        self.expression(condition).push(")")
     }
 
     /// The expression that is a field's value, for ordering.
@@ -177,21 +185,18 @@ impl<'c> Sql<'c> {
             Field::Metric(aggregate, name) => self.metric(*aggregate, name)?,
             Field::Param(name) => {
                 let Some(key) = self.key(name)? else { return Ok(Scalar::unknown()) };
-                let column = |column| {
-                    Expression::with(
-                        format!("(SELECT p.{column} FROM params p WHERE p.run = r.id AND p.key = ?)"),
-                        key,
-                    )
-                };
+                let from = format!("FROM params p WHERE p.run = {} AND p.key = ?", self.run_id());
+                let column =
+                    |column| Expression::with(format!("(SELECT p.{column} {from})"), key);
                 let text = column("value");
                 Scalar { missing: text.is_null(), text: Some(text), number: Some(column("number")) }
             }
             Field::Tag(name) => {
                 let Some(key) = self.key(name)? else { return Ok(Scalar::unknown()) };
                 let table = if self.alias == "r" {
-                    "tags t WHERE t.run = r.id"
+                    format!("tags t WHERE t.run = {}", self.run_id())
                 } else {
-                    "experiment_tags t WHERE t.experiment = e.id"
+                    "experiment_tags t WHERE t.experiment = e.id".to_owned()
                 };
                 let text = Expression::with(format!("(SELECT t.value FROM {table} AND t.key = ?)"), key);
                 Scalar { missing: text.is_null(), text: Some(text), number: None }
@@ -218,7 +223,7 @@ impl<'c> Sql<'c> {
             let number = Expression::new(format!("o.{column}"));
             return Ok(Scalar { missing: number.is_null(), text: None, number: Some(number) });
         }
-        let from = "FROM summaries s WHERE s.run = r.id AND s.key = ?";
+        let from = format!("FROM summaries s WHERE s.run = {} AND s.key = ?", self.run_id());
         let number = Expression::with(format!("(SELECT s.{column} {from})"), key);
         // A last value that is NULL is NaN, which is there; a smallest or greatest one is not.
         let missing = if column == "last" {

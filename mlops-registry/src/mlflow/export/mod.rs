@@ -25,7 +25,7 @@ pub(super) use self::rows::source_type;
 use self::rows::{ms, run_row};
 use super::report::{Finding, FindingKind, Findings};
 use super::sheet::{ExperimentRow, Latest, Sheet, Stored};
-use super::{sql_error, uri};
+use super::{sql_error, tag, uri};
 use crate::blobs::Progress;
 use crate::blocking::blocking;
 use crate::history::chunk_bytes;

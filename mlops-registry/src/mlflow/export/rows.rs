@@ -131,7 +131,7 @@ pub(super) fn ms(at: Instant) -> i64 {
 }
 
 /// What MLflow calls the place where a dataset was read from; its names for what it can open itself.
-pub(super) fn source_type(source: Option<&str>) -> &'static str {
+pub(in super::super) fn source_type(source: Option<&str>) -> &'static str {
     let scheme = source.and_then(|source| source.split_once("://")).map(|(scheme, _)| scheme);
     match scheme {
         Some("s3" | "s3a") => "s3",
