@@ -264,7 +264,14 @@ fn writes() {
             block_on(run.log_param(&format!("p{i}"), i)).unwrap();
         }
     });
-    figure("durable_param", 500, &cost, json!({}));
+    figure("durable_param", 500, &cost, json!({ "keys": "new to the store" }));
+    let second = start(&ws);
+    let (cost, ()) = timed(|| {
+        for i in 0..500 {
+            block_on(second.log_param(&format!("p{i}"), i)).unwrap();
+        }
+    });
+    figure("durable_param", 500, &cost, json!({ "keys": "known from an earlier run" }));
     let (cost, ()) = timed(|| {
         for i in 0..500 {
             block_on(run.set_tag("phase", format!("{i}"))).unwrap();

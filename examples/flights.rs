@@ -237,9 +237,10 @@ async fn judge(ws: &Workspace, best: &Run, flights: &Flights, split: &Split) -> 
 async fn prove(ws: &Workspace, parent: RunId) -> Result<()> {
     let search = ws.tracker().run(parent).await?;
     assert_eq!(search.inputs.len(), 3);
+    ws.journal().seal().await?;
     let proof = ws.journal().verify().await?;
     let found = ws.search("metrics.`test/auc` > 0.7", &["start_time desc"]).await?;
     assert_eq!(found[0].parent, Some(parent), "the judged run is the youngest that has the metric");
-    println!("\njournal: {} changes, no hole, {} of them under the hash chain", proof.events, proof.sealed);
+    println!("\njournal: {} changes, no hole, {} of them under its hash chain", proof.events, proof.sealed);
     Ok(())
 }

@@ -3,8 +3,11 @@
 //! Ordering by a metric's last value within one experiment walks the index `(experiment, key, last)`
 //! from its end and stops after a page; runs without a value (or with NaN) come last, and are a
 //! second query that is asked only if the page is not full. Everything else is filtered and sorted.
+//!
+//! Terms like `params.lr = '0.1'` that every match must fulfil become joins along the primary key
+//! `(run, key)`: the same answer as an expression, at half the price.
 
-use mlops_core::filter::{Aggregate, Field, OrderBy};
+use mlops_core::filter::{Aggregate, Comparison, Field, Filter, Literal, OrderBy};
 use mlops_core::tracking::{Page, Run, RunQuery};
 use mlops_core::{ExperimentId, RunId};
 use rusqlite::types::Value;
@@ -29,8 +32,11 @@ pub(super) fn search(sql: &Connection, query: &RunQuery) -> Outcome<Page<Run>> {
         Some(after) => after.newest,
         None => newest(sql)?,
     };
-    let search = Search { sql, query, experiments: experiments(sql, query)?, after, newest };
-    let mut hits = search.hits(limit + 1)?;
+    let experiments = experiments(sql, query)?;
+    let mut hits = match Terms::split(sql, &query.filter)? {
+        None => Vec::new(),
+        Some(terms) => Search { sql, query, terms, experiments, after, newest }.hits(limit + 1)?,
+    };
     let more = hits.len() > limit;
     hits.truncate(limit);
     let next = match hits.last() {
@@ -53,18 +59,77 @@ pub(super) fn search(sql: &Connection, query: &RunQuery) -> Outcome<Page<Run>> {
 
 pub(super) fn count(sql: &Connection, query: &RunQuery) -> Outcome<u64> {
     let experiments = experiments(sql, query)?;
+    let Some(terms) = Terms::split(sql, &query.filter)? else { return Ok(0) };
     let mut text = Sql::new(sql, "r");
-    text.push("SELECT count(*) FROM runs r WHERE ").view(query.view);
+    text.push("SELECT count(*) FROM runs r");
+    terms.join(&mut text);
+    text.push(" WHERE ").view(query.view);
     within(&mut text, experiments.as_deref());
     text.push(" AND ");
-    text.filter(&query.filter)?;
+    terms.filter(&mut text)?;
     let counts = text.query(|row| Ok(row.get::<_, i64>(0)?))?;
     Ok(counts.first().copied().unwrap_or(0) as u64)
+}
+
+/// The parts of a filter that must all be true.
+struct Terms<'a> {
+    /// Params and tags that must have a value: table, key, value.
+    equal: Vec<(&'static str, i64, &'a str)>,
+    /// Everything else.
+    rest: Vec<&'a Filter>,
+}
+
+impl<'a> Terms<'a> {
+    /// `None` if nothing can match, because no run ever had one of the keys.
+    fn split(sql: &Connection, filter: &'a Filter) -> Outcome<Option<Self>> {
+        let parts = match filter {
+            Filter::And(parts) => parts.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        let mut terms = Self { equal: Vec::new(), rest: Vec::new() };
+        for part in parts {
+            let (table, name, value) = match part {
+                Filter::Term(Field::Param(name), Comparison::Eq(Literal::Text(value))) => {
+                    ("params", name, value)
+                }
+                Filter::Term(Field::Tag(name), Comparison::Eq(Literal::Text(value))) => {
+                    ("tags", name, value)
+                }
+                other => {
+                    terms.rest.push(other);
+                    continue;
+                }
+            };
+            match names::find(sql, name)? {
+                Some(key) => terms.equal.push((table, key, value)),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(terms))
+    }
+
+    /// Adds the joins; the loops stay in the order written (`CROSS JOIN`).
+    fn join(&self, text: &mut Sql<'_>) {
+        let run = text.run_id();
+        for (i, (table, key, value)) in self.equal.iter().enumerate() {
+            text.push(&format!(" CROSS JOIN {table} j{i} ON j{i}.run = {run} AND j{i}.key = "));
+            text.bind(*key).push(&format!(" AND j{i}.value = ")).bind((*value).to_owned());
+        }
+    }
+
+    fn filter(&self, text: &mut Sql<'_>) -> Outcome<()> {
+        text.push("1");
+        for part in &self.rest {
+            text.push(" AND ").filter(part)?;
+        }
+        Ok(())
+    }
 }
 
 struct Search<'a> {
     sql: &'a Connection,
     query: &'a RunQuery,
+    terms: Terms<'a>,
     /// Row numbers; `None` means all experiments.
     experiments: Option<Vec<i64>>,
     after: Option<RunPosition>,
@@ -112,7 +177,9 @@ impl Search<'_> {
         text.push("SELECT r.id, r.uid, r.started");
         self.values(&mut text)?;
         // CROSS JOIN keeps SQLite from turning the loops around.
-        text.push(" FROM summaries o CROSS JOIN runs r ON r.id = o.run WHERE o.experiment = ");
+        text.push(" FROM summaries o");
+        self.terms.join(&mut text);
+        text.push(" CROSS JOIN runs r ON r.id = o.run WHERE o.experiment = ");
         text.bind(experiment).push(" AND o.key = ").bind(key).push(" AND o.last IS NOT NULL");
         if let Some(after) = &self.after {
             // Implied by the position, but an index can use it.
@@ -132,7 +199,9 @@ impl Search<'_> {
         let mut text = Sql::new(self.sql, "r");
         text.push("SELECT r.id, r.uid, r.started");
         self.values(&mut text)?;
-        text.push(" FROM runs r WHERE ");
+        text.push(" FROM runs r");
+        self.terms.join(&mut text);
+        text.push(" WHERE ");
         if let Some(field) = missing {
             text.push("(").order_value(field)?.push(") IS NULL AND ");
         }
@@ -153,7 +222,8 @@ impl Search<'_> {
     fn conditions(&self, text: &mut Sql<'_>) -> Outcome<()> {
         let run = text.run_id();
         text.view(self.query.view).push(" AND ").push(run).push(" <= ").bind(self.newest);
-        text.push(" AND ").filter(&self.query.filter)?;
+        text.push(" AND ");
+        self.terms.filter(text)?;
         let Some(after) = &self.after else { return Ok(()) };
         text.push(" AND (");
         // Later in the first key, or equal in it and later in the second, and so on.
