@@ -24,7 +24,8 @@ use mlops::{ExperimentName, Key, RunId, SpoolId, Workspace};
 use serde_json::{Value, json};
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
+    let arguments: Vec<String> =
+        std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
     if let [role, dir, count] = &arguments[..]
         && role == "child"
     {
@@ -122,9 +123,14 @@ fn open() {
         block_on(ws.experiment(&ExperimentName::new("bench").unwrap())).unwrap();
         dir
     });
-    figure("open_fresh_store+create_experiment", 1, &cost, json!({
-        "rss_mb": round(peak_mb(), 1), "rss_mb_before": round(before, 1),
-    }));
+    figure(
+        "open_fresh_store+create_experiment",
+        1,
+        &cost,
+        json!({
+            "rss_mb": round(peak_mb(), 1), "rss_mb_before": round(before, 1),
+        }),
+    );
     let (dir, ws) = fresh();
     drop(ws);
     let (cost, _) = median(15, || block_on(Workspace::open(dir.path().join("mlops"))).unwrap());
@@ -156,10 +162,15 @@ fn log_metric() {
             run.log_metric("loss", 0.5, i).unwrap();
         }
     });
-    figure("log_metric", 1, &cost, json!({
-        "p50_ns": at(0.5), "p99_ns": at(0.99), "allocations_per_1000": allocations.count_total,
-        "durability": "survives SIGKILL when it returns; power loss after flush",
-    }));
+    figure(
+        "log_metric",
+        1,
+        &cost,
+        json!({
+            "p50_ns": at(0.5), "p99_ns": at(0.99), "allocations_per_1000": allocations.count_total,
+            "durability": "survives SIGKILL when it returns; power loss after flush",
+        }),
+    );
     let mut single: Vec<u64> = (0..100_000)
         .map(|i| {
             let begin = Instant::now();
@@ -175,10 +186,15 @@ fn log_metric() {
         }
         begin.elapsed().as_nanos() as f64 / 1e5
     };
-    figure("log_metric_single_call", 1, &Cost { wall: single[50_000] as f64 / 1e9, cpu: 0.0 }, json!({
-        "p50_ns": single[50_000], "p99_ns": single[99_000], "p999_ns": single[99_900],
-        "max_us": single[99_999] / 1_000, "of_which_clock_ns": clock.round(),
-    }));
+    figure(
+        "log_metric_single_call",
+        1,
+        &Cost { wall: single[50_000] as f64 / 1e9, cpu: 0.0 },
+        json!({
+            "p50_ns": single[50_000], "p99_ns": single[99_000], "p999_ns": single[99_900],
+            "max_us": single[99_999] / 1_000, "of_which_clock_ns": clock.round(),
+        }),
+    );
     block_on(run.finish()).unwrap();
 }
 
@@ -222,7 +238,9 @@ fn size() {
     #[expect(clippy::type_complexity, reason = "a name and a function")]
     let shapes: [(&str, fn(i64, f64) -> f64); 4] = [
         // What frameworks compute in: single precision.
-        ("f32 loss with noise", |i, n| f64::from((2.0 / (1.0 + i as f64 / 500.0) + 0.1 * n) as f32)),
+        ("f32 loss with noise", |i, n| {
+            f64::from((2.0 / (1.0 + i as f64 / 500.0) + 0.1 * n) as f32)
+        }),
         ("f64 loss with noise", |i, n| 2.0 / (1.0 + i as f64 / 500.0) + 0.1 * n),
         ("accuracy of 10,000 samples", |i, n| {
             ((1.0 - (-(i as f64) / 2_000.0).exp()) * 9_900.0 + 50.0 * n).round() / 10_000.0
@@ -240,9 +258,14 @@ fn size() {
         }
         let (cost, ()) = timed(|| block_on(run.finish()).unwrap());
         let bytes = folder_bytes(&dir.path().join("mlops/blobs"));
-        figure("size_sealed_100k_points", 100_000, &cost, json!({
-            "curve": name, "bytes_per_point": round(bytes as f64 / 1e5, 2),
-        }));
+        figure(
+            "size_sealed_100k_points",
+            100_000,
+            &cost,
+            json!({
+                "curve": name, "bytes_per_point": round(bytes as f64 / 1e5, 2),
+            }),
+        );
     }
 }
 
@@ -251,7 +274,11 @@ fn folder_bytes(dir: &Path) -> u64 {
     entries
         .map(|entry| {
             let kind = entry.file_type().unwrap();
-            if kind.is_dir() { folder_bytes(&entry.path()) } else { entry.metadata().unwrap().len() }
+            if kind.is_dir() {
+                folder_bytes(&entry.path())
+            } else {
+                entry.metadata().unwrap().len()
+            }
         })
         .sum()
 }
@@ -304,9 +331,14 @@ fn writes() {
         }
     });
     let bytes = std::fs::metadata(dir.path().join("mlops/metadata.db")).unwrap().len();
-    figure("run_with_10p_10m_4t_start+finish", runs as u64, &cost, json!({
-        "bytes_per_run": bytes / runs as u64,
-    }));
+    figure(
+        "run_with_10p_10m_4t_start+finish",
+        runs as u64,
+        &cost,
+        json!({
+            "bytes_per_run": bytes / runs as u64,
+        }),
+    );
     let id = block_on(ws.search("", &[])).unwrap()[0].id;
     let (cost, _) = median(101, || block_on(ws.tracker().run(id)).unwrap());
     figure("get_run", 1, &cost, json!({}));
@@ -335,9 +367,14 @@ fn history() {
             let thin = HistoryQuery::default().with_max_points(1_000);
             let (cost, got) =
                 median(9, || block_on(ws.metric_history(run.id(), &key, &thin)).unwrap().len());
-            figure("metric_history_at_most_1000", points as u64, &cost, json!({
-                "state": state, "points": got,
-            }));
+            figure(
+                "metric_history_at_most_1000",
+                points as u64,
+                &cost,
+                json!({
+                    "state": state, "points": got,
+                }),
+            );
         }
     }
 }
@@ -376,9 +413,14 @@ fn processes() {
     let runs = block_on(ws.search("status = 'finished'", &[])).unwrap();
     let stored: u64 = runs.iter().map(|run| run.metrics["loss"].count).sum();
     assert_eq!(stored, count * children, "no point is lost");
-    figure("16_processes_100k_points_each", stored, &Cost { cpu, ..cost }, json!({
-        "points_per_wall_s": (stored as f64 / cost.wall).round(),
-    }));
+    figure(
+        "16_processes_100k_points_each",
+        stored,
+        &Cost { cpu, ..cost },
+        json!({
+            "points_per_wall_s": (stored as f64 / cost.wall).round(),
+        }),
+    );
 }
 
 /// Makes `count` finished runs as in MLflow's figures: ten metrics, ten params, five tags.
@@ -442,8 +484,18 @@ fn search() {
             ("no filter limit100", "", &[], 100),
             ("best run limit1", "metrics.acc > 0.999", &["metrics.acc desc"], 1),
             ("rare param limit100", "params.p8 = '80'", &[], 100),
-            ("or, not, in, between", "(params.lr > 0.05 or tags.team in ('t1', 't2')) and not metrics.acc between 0.1 and 0.9", &["params.p3"], 100),
-            ("order by param limit100", "metrics.acc > 0.9", &["params.p3", "metrics.m1 desc"], 100),
+            (
+                "or, not, in, between",
+                "(params.lr > 0.05 or tags.team in ('t1', 't2')) and not metrics.acc between 0.1 and 0.9",
+                &["params.p3"],
+                100,
+            ),
+            (
+                "order by param limit100",
+                "metrics.acc > 0.9",
+                &["params.p3", "metrics.m1 desc"],
+                100,
+            ),
         ];
         for (name, filter, order, limit) in cases {
             let query = RunQuery::parse(filter, order).unwrap().with_limit(limit);

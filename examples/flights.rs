@@ -48,7 +48,11 @@ async fn main() -> Result<()> {
     judge(&ws, &best, &flights, &split).await?;
     prove(&ws, parent).await?;
 
-    println!("\ndone in {:.1} s; the store is in {}", begin.elapsed().as_secs_f64(), store.display());
+    println!(
+        "\ndone in {:.1} s; the store is in {}",
+        begin.elapsed().as_secs_f64(),
+        store.display()
+    );
     println!("look around with: cargo run --release -- --store {} runs list", store.display());
     Ok(())
 }
@@ -69,16 +73,15 @@ fn read_data() -> Result<(Flights, Split)> {
 /// One run for the whole search, and one nested in it for each setting.
 async fn train_all(ws: &Workspace, flights: &Flights, split: &Split) -> Result<RunId> {
     let search = ws.run("flights")?.name("late arrivals")?.start().await?;
-    search.set_note("Will a flight arrive more than 30 minutes late? Asked at its schedule.").await?;
+    search
+        .set_note("Will a flight arrive more than 30 minutes late? Asked at its schedule.")
+        .await?;
     log_datasets(&search, split).await?;
     let mut lines = Vec::new();
-    for (colour, set) in [
-        FeatureSet::Calendar,
-        FeatureSet::CalendarCarrier,
-        FeatureSet::CalendarCarrierWeather,
-    ]
-    .into_iter()
-    .enumerate()
+    for (colour, set) in
+        [FeatureSet::Calendar, FeatureSet::CalendarCarrier, FeatureSet::CalendarCarrierWeather]
+            .into_iter()
+            .enumerate()
     {
         let encoder = Encoder::fit(flights, &split.train, set)?;
         let train = Sample::new(flights, &split.train, &encoder)?;
@@ -183,7 +186,10 @@ async fn curve(ws: &Workspace, run: RunId, metric: &str) -> Result<Vec<(f64, f64
 async fn compare(ws: &Workspace, parent: RunId) -> Result<Run> {
     let filter = format!("parent = '{parent}' and status = 'finished'");
     let runs = ws.search(&filter, &["metrics.`validation/auc` desc"]).await?;
-    println!("\n{:<36} {:>5} {:>9} {:>9} {:>9} {:>7}", "run", "steps", "train", "valid.", "log loss", "sec");
+    println!(
+        "\n{:<36} {:>5} {:>9} {:>9} {:>9} {:>7}",
+        "run", "steps", "train", "valid.", "log loss", "sec"
+    );
     for run in &runs {
         let metric = |key: &str| run.metrics.get(key).map_or(f64::NAN, |m| m.last);
         println!(
@@ -241,6 +247,9 @@ async fn prove(ws: &Workspace, parent: RunId) -> Result<()> {
     let proof = ws.journal().verify().await?;
     let found = ws.search("metrics.`test/auc` > 0.7", &["start_time desc"]).await?;
     assert_eq!(found[0].parent, Some(parent), "the judged run is the youngest that has the metric");
-    println!("\njournal: {} changes, no hole, {} of them under its hash chain", proof.events, proof.sealed);
+    println!(
+        "\njournal: {} changes, no hole, {} of them under its hash chain",
+        proof.events, proof.sealed
+    );
     Ok(())
 }

@@ -4,10 +4,7 @@
 //! line may hold `[..]` for what differs from day to day. After a change of what is printed, copy the
 //! file that the failed test names over the page, and read the difference.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "helpers of tests; a failure is a failed test"
-)]
+#![allow(clippy::unwrap_used, reason = "helpers of tests; a failure is a failed test")]
 
 use std::fmt::Write as _;
 use std::fs;
@@ -49,21 +46,14 @@ impl Store {
 
     fn mlops(&self, args: &str) -> Output {
         let mut command = Command::new(MLOPS);
-        command
-            .args(words(args))
-            .current_dir(self.path())
-            .env_remove("MLOPS_URL");
+        command.args(words(args)).current_dir(self.path()).env_remove("MLOPS_URL");
         command.output().unwrap()
     }
 
     /// What a command prints that must succeed.
     fn done(&self, args: &str) -> String {
         let output = self.mlops(args);
-        assert!(
-            output.status.success(),
-            "{args:?}: {}",
-            text(&output.stderr)
-        );
+        assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
         text(&output.stdout)
     }
 
@@ -86,12 +76,8 @@ impl Store {
     fn shell(&self, line: &str) -> (String, i32) {
         let bin = Path::new(MLOPS).parent().unwrap().display();
         let mut command = Command::new("sh");
-        command
-            .args(["-c", &format!("{{ {line}; }} 2>&1")])
-            .current_dir(self.path());
-        command
-            .env("PATH", format!("{bin}:/usr/local/bin:/usr/bin:/bin"))
-            .env_remove("MLOPS_URL");
+        command.args(["-c", &format!("{{ {line}; }} 2>&1")]).current_dir(self.path());
+        command.env("PATH", format!("{bin}:/usr/local/bin:/usr/bin:/bin")).env_remove("MLOPS_URL");
         let output = command.output().unwrap();
         (text(&output.stdout), output.status.code().unwrap())
     }
@@ -120,9 +106,7 @@ fn text(bytes: &[u8]) -> String {
 
 /// The id of the run that starts at `micros`, as the library would make it but for the chance in it.
 fn id_at(micros: i64) -> RunId {
-    format!("{:012x}70008000000000000000", micros / 1_000)
-        .parse()
-        .unwrap()
+    format!("{:012x}70008000000000000000", micros / 1_000).parse().unwrap()
 }
 
 async fn fill(directory: &Path) -> mlops::Result<()> {
@@ -133,14 +117,9 @@ async fn fill(directory: &Path) -> mlops::Result<()> {
         .open()
         .await?;
     let mut experiments = Vec::new();
-    for (at, (name, team)) in [("churn", "risk"), ("fraud", "risk")]
-        .into_iter()
-        .enumerate()
-    {
+    for (at, (name, team)) in [("churn", "risk"), ("fraud", "risk")].into_iter().enumerate() {
         let id: ExperimentId = format!("01941f290b607000900000000000000{at}").parse()?;
-        let options = CreateExperiment::default()
-            .with_id(id)
-            .with_tag(Key::new("team")?, team);
+        let options = CreateExperiment::default().with_id(id).with_tag(Key::new("team")?, team);
         let name = ExperimentName::new(name)?;
         experiments.push(ws.tracker().create_experiment(&name, options).await?.id);
     }
@@ -174,17 +153,11 @@ async fn fill(directory: &Path) -> mlops::Result<()> {
         if name == "baseline" {
             let digest = Key::new("blake3:7d5c1f3a")?;
             let input = DatasetInput::new(Key::new("customers")?, digest, DatasetContext::Train);
-            run.log_input(
-                input
-                    .with_rows(7_043)
-                    .with_source("s3://data/customers.parquet"),
-            )
-            .await?;
+            run.log_input(input.with_rows(7_043).with_source("s3://data/customers.parquet"))
+                .await?;
             run.set_note("the one to beat").await?;
-            run.log_artifact("model/weights.bin", vec![7; 4_096])
-                .await?;
-            run.log_artifact("model/spec.json", b"{\"kind\": \"linear\"}\n".to_vec())
-                .await?;
+            run.log_artifact("model/weights.bin", vec![7; 4_096]).await?;
+            run.log_artifact("model/spec.json", b"{\"kind\": \"linear\"}\n".to_vec()).await?;
         }
         match status {
             RunStatus::Failed => run.fail("out of memory").await?,
@@ -194,9 +167,7 @@ async fn fill(directory: &Path) -> mlops::Result<()> {
     }
     clock.advance_micros(MINUTE);
     let typo = id_at(NOON + 40 * MINUTE);
-    ws.tracker()
-        .update_run(typo, RunChanges::default().with_deleted(true))
-        .await?;
+    ws.tracker().update_run(typo, RunChanges::default().with_deleted(true)).await?;
     ws.journal().seal().await?;
     Ok(())
 }
@@ -214,9 +185,8 @@ fn every_block_of_the_documentation_is_what_the_command_prints() {
             continue;
         }
         while let Some(line) = lines.next_if(|line| *line != "```") {
-            let command = line
-                .strip_prefix("$ ")
-                .expect("a block is commands, each with its output");
+            let command =
+                line.strip_prefix("$ ").expect("a block is commands, each with its output");
             let mut stated = Vec::new();
             while let Some(line) = lines.next_if(|l| *l != "```" && !l.starts_with("$ ")) {
                 stated.push(line);
@@ -235,10 +205,7 @@ fn every_block_of_the_documentation_is_what_the_command_prints() {
     if found != expected {
         let actual = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli.md");
         fs::write(&actual, &found).unwrap();
-        let first = found
-            .lines()
-            .zip(expected.lines())
-            .find(|(found, stated)| found != stated);
+        let first = found.lines().zip(expected.lines()).find(|(found, stated)| found != stated);
         panic!(
             "docs/cli.md differs from {}, first at (found, stated) {first:#?}",
             actual.display()
@@ -293,14 +260,8 @@ fn every_command_prints_one_document_for_programs() {
         ("artifacts put baseline notes.txt", "/0/size"),
         ("trash list", "/0/kind"),
         ("trash purge --dry-run", "/plan/purge/runs/0"),
-        (
-            "retention --keep-last 1 --older-than 30d --dry-run",
-            "/plan/delete/1",
-        ),
-        (
-            "retention --keep-last 1 --older-than 30d --yes",
-            "/done/deleted_runs",
-        ),
+        ("retention --keep-last 1 --older-than 30d --dry-run", "/plan/delete/1"),
+        ("retention --keep-last 1 --older-than 30d --yes", "/done/deleted_runs"),
         ("trash purge --yes", "/done/freed_bytes"),
         ("journal tail --after 0 --limit 1", "/0/sequence"),
         ("journal verify", "/sealed"),
@@ -310,10 +271,7 @@ fn every_command_prints_one_document_for_programs() {
         ("--store other import mlflow out.db", "/runs/new"),
     ] {
         let document = store.json(args);
-        assert!(
-            document.pointer(check).is_some(),
-            "{args:?} has no {check}: {document:#}"
-        );
+        assert!(document.pointer(check).is_some(), "{args:?} has no {check}: {document:#}");
     }
 }
 
@@ -346,17 +304,9 @@ fn exit_codes_and_kinds_are_those_of_the_documentation() {
         ("experiments create churn", 3, "already exists"),
         ("experiments rename churn fraud", 3, "already exists"),
         ("experiments rename churn ''", 2, "invalid"),
-        (
-            "artifacts get baseline model/spec.json --out out",
-            3,
-            "already exists",
-        ),
+        ("artifacts get baseline model/spec.json --out out", 3, "already exists"),
         ("artifacts get baseline nothing", 4, "not found"),
-        (
-            "artifacts get baseline model/spec.json --out -",
-            2,
-            "invalid",
-        ),
+        ("artifacts get baseline model/spec.json --out -", 2, "invalid"),
         ("artifacts put baseline absent.txt", 4, "not found"),
         ("trash purge", 2, "invalid"),
         ("retention --keep-last 1 --older-than 1d", 2, "invalid"),
@@ -369,17 +319,9 @@ fn exit_codes_and_kinds_are_those_of_the_documentation() {
         ("--store etcd://host/x info", 1, "unsupported"),
     ] {
         let (found, error) = store.refused(args);
-        assert_eq!(
-            (found, error["kind"].as_str()),
-            (code, Some(kind)),
-            "{args:?}: {error:#}"
-        );
+        assert_eq!((found, error["kind"].as_str()), (code, Some(kind)), "{args:?}: {error:#}");
     }
-    assert_eq!(
-        store.json("runs count")["runs"],
-        4,
-        "a refused command changed something"
-    );
+    assert_eq!(store.json("runs count")["runs"], 4, "a refused command changed something");
 }
 
 #[test]
@@ -391,14 +333,8 @@ fn an_ambiguous_prefix_shows_what_may_be_meant() {
     assert!(shown.contains(&id_at(NOON).to_string()));
     let id = id_at(NOON).to_string();
     let twelve = &id[..12];
-    assert_eq!(
-        store.json(&format!("runs show {twelve}"))["name"],
-        "baseline"
-    );
-    assert_eq!(
-        store.json(&format!("runs show {}", twelve.to_uppercase()))["name"],
-        "baseline"
-    );
+    assert_eq!(store.json(&format!("runs show {twelve}"))["name"], "baseline");
+    assert_eq!(store.json(&format!("runs show {}", twelve.to_uppercase()))["name"], "baseline");
 }
 
 #[test]
@@ -430,10 +366,7 @@ fn the_store_is_named_by_option_or_environment() {
     let url = format!("sqlite://{}", store.path().join("mlops").display());
     let count = |args: &str, variable: Option<&str>| {
         let mut command = Command::new(MLOPS);
-        command
-            .args(words(args))
-            .current_dir(elsewhere.path())
-            .env_remove("MLOPS_URL");
+        command.args(words(args)).current_dir(elsewhere.path()).env_remove("MLOPS_URL");
         if let Some(url) = variable {
             command.env("MLOPS_URL", url);
         }
@@ -441,10 +374,7 @@ fn the_store_is_named_by_option_or_environment() {
     };
     assert_eq!(count(&format!("runs count --store {url}"), None), "4\n");
     assert_eq!(count("runs count", Some(&url)), "4\n");
-    assert_eq!(
-        count(&format!("--store {url} runs count"), Some("nowhere")),
-        "4\n"
-    );
+    assert_eq!(count(&format!("--store {url} runs count"), Some("nowhere")), "4\n");
 }
 
 #[test]
@@ -453,9 +383,7 @@ fn pages_hold_every_run_once() {
     let mut names = Vec::new();
     let mut page: Option<String> = None;
     loop {
-        let page_args = page
-            .map(|token| format!("--page {token}"))
-            .unwrap_or_default();
+        let page_args = page.map(|token| format!("--page {token}")).unwrap_or_default();
         let args = format!("runs list --limit 3 --order-by name --json {page_args}");
         let output = store.mlops(&args);
         let runs: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -482,12 +410,7 @@ fn a_reader_that_has_seen_enough_is_no_error() {
         "{ mlops artifacts get baseline large --out - 2>errors; echo $? >code; } | head -c 1";
     store.shell(line);
     assert_eq!(fs::read_to_string(store.path().join("errors")).unwrap(), "");
-    assert_eq!(
-        fs::read_to_string(store.path().join("code"))
-            .unwrap()
-            .trim(),
-        "0"
-    );
+    assert_eq!(fs::read_to_string(store.path().join("code")).unwrap().trim(), "0");
 }
 
 #[test]
@@ -500,10 +423,7 @@ fn artifacts_come_back_byte_for_byte() {
     let stored = store.json("artifacts put deep tree --path v1");
     assert_eq!(stored[0]["path"], "v1/deep/data.bin");
     store.done("artifacts get deep v1/ --out back");
-    assert_eq!(
-        fs::read(store.path().join("back/v1/deep/data.bin")).unwrap(),
-        bytes
-    );
+    assert_eq!(fs::read(store.path().join("back/v1/deep/data.bin")).unwrap(), bytes);
     let piped = store.mlops("artifacts get deep v1/deep/data.bin --out -");
     assert!(piped.status.success());
     assert_eq!(piped.stdout, bytes);
@@ -521,15 +441,9 @@ fn what_was_stored_cannot_move_the_cursor_of_who_looks_at_it() {
         "journal tail",
     ] {
         let printed = store.done(args);
-        assert!(
-            !printed.contains(['\u{1b}', '\u{7}']),
-            "{args:?}: {printed:?}"
-        );
+        assert!(!printed.contains(['\u{1b}', '\u{7}']), "{args:?}: {printed:?}");
     }
-    assert_eq!(
-        store.json("runs show deep")["tags"]["evil"],
-        "\u{1b}[2J\u{7}gone"
-    );
+    assert_eq!(store.json("runs show deep")["tags"]["evil"], "\u{1b}[2J\u{7}gone");
 }
 
 #[test]
@@ -541,10 +455,7 @@ fn a_history_in_csv_holds_every_point_exactly() {
     for (step, line) in lines.by_ref().take(50).enumerate() {
         let fields: Vec<&str> = line.split(',').collect();
         assert_eq!(fields[0], step.to_string());
-        assert_eq!(
-            fields[2].parse::<f64>().unwrap(),
-            0.1 + 1.0 / (step as f64 + 1.0)
-        );
+        assert_eq!(fields[2].parse::<f64>().unwrap(), 0.1 + 1.0 / (step as f64 + 1.0));
     }
     assert_eq!(lines.next(), None);
     let few = store.json("runs history baseline loss --max-points 8");

@@ -118,7 +118,9 @@ fn check(dir: &Path, seen: &Acknowledged, round: usize) -> usize {
         // One more may have been accepted than acknowledged: the kill came in between.
         let count = loss.len() as i64;
         assert!(count >= seen.loss, "round {round}: {} of {} points", count, seen.loss);
-        assert!(loss.iter().zip(0..).all(|(p, n)| p.step == n && p.value == 1.0 / (n as f64 + 1.0)));
+        assert!(
+            loss.iter().zip(0..).all(|(p, n)| p.step == n && p.value == 1.0 / (n as f64 + 1.0))
+        );
         let (a, b) = (values("group/a").await, values("group/b").await);
         assert_eq!(a.steps, b.steps, "round {round}: a group is whole");
         assert!(a.len() as i64 >= seen.group, "round {round}");

@@ -10,9 +10,7 @@ use mlops::time::{Clock, SystemClock};
 use mlops::tracking::{
     ChunkData, DatasetContext, DatasetInput, HistoryQuery, MetricPoint, RunStatus,
 };
-use mlops::{
-    ActiveRun, Batch, BackendUrl, ErrorKind, Key, Result, TrackingOptions, Workspace,
-};
+use mlops::{ActiveRun, BackendUrl, Batch, ErrorKind, Key, Result, TrackingOptions, Workspace};
 
 fn key(text: &str) -> Key {
     Key::new(text).unwrap()

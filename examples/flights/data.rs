@@ -125,9 +125,7 @@ impl Flights {
             "distance",
             "arr_delay",
         ];
-        for_each_batch(&folder.join("flights.parquet"), &columns, |batch| {
-            flights.append(batch)
-        })?;
+        for_each_batch(&folder.join("flights.parquet"), &columns, |batch| flights.append(batch))?;
         flights.count_departures();
         flights.join_weather(&folder.join("weather.parquet"))?;
         Ok(flights)
@@ -140,10 +138,7 @@ impl Flights {
 
     /// Flights without an arrival delay: cancelled or diverted, so neither late nor on time.
     pub fn without_arrival(&self) -> usize {
-        self.arr_delay
-            .iter()
-            .filter(|delay| delay.is_none())
-            .count()
+        self.arr_delay.iter().filter(|delay| delay.is_none()).count()
     }
 
     /// Whether a flight arrived late; `None` if it did not arrive.
@@ -171,10 +166,7 @@ impl Flights {
     /// A row that did not arrive has no answer.
     pub fn target(&self, rows: &[usize]) -> Result<Vec<bool>> {
         rows.iter()
-            .map(|&row| {
-                self.late(row)
-                    .ok_or_else(|| format!("row {row} did not arrive").into())
-            })
+            .map(|&row| self.late(row).ok_or_else(|| format!("row {row} did not arrive").into()))
             .collect()
     }
 
@@ -192,29 +184,21 @@ impl Flights {
         for row in 0..batch.num_rows() {
             let (y, m, d) = (year.value(row), month.value(row), day.value(row));
             let date = NaiveDate::from_ymd_opt(y, u32::try_from(m)?, u32::try_from(d)?);
-            self.date
-                .push(date.ok_or_else(|| format!("no such date: {y}-{m}-{d}"))?);
+            self.date.push(date.ok_or_else(|| format!("no such date: {y}-{m}-{d}"))?);
             self.hour.push(u8::try_from(hour.value(row))?);
             self.time_hour_us.push(time_hour.value(row));
             self.carrier.push(carrier.value(row))?;
             self.origin.push(origin.value(row))?;
             self.dest.push(dest.value(row))?;
             self.distance.push(f64::from(distance.value(row)));
-            self.arr_delay
-                .push(delay.is_valid(row).then(|| delay.value(row)));
+            self.arr_delay.push(delay.is_valid(row).then(|| delay.value(row)));
         }
         Ok(())
     }
 
     /// Counts over all rows: a cancelled flight was in the timetable like any other.
     fn count_departures(&mut self) {
-        let keys = || {
-            self.origin
-                .codes
-                .iter()
-                .copied()
-                .zip(self.time_hour_us.iter().copied())
-        };
+        let keys = || self.origin.codes.iter().copied().zip(self.time_hour_us.iter().copied());
         let mut counts: HashMap<(u16, i64), u32> = HashMap::new();
         for key in keys() {
             *counts.entry(key).or_default() += 1;
@@ -254,19 +238,14 @@ impl Flights {
                     pressure: at(pressure),
                     visib: at(visib),
                 };
-                observed.insert(
-                    (origin.value(row).to_owned(), time_hour.value(row)),
-                    weather,
-                );
+                observed.insert((origin.value(row).to_owned(), time_hour.value(row)), weather);
             }
             Ok(())
         })?;
         self.weather = (0..self.rows())
             .map(|row| {
                 let hour_before = self.time_hour_us[row] - HOUR_US;
-                observed
-                    .get(&(self.origin.get(row).to_owned(), hour_before))
-                    .copied()
+                observed.get(&(self.origin.get(row).to_owned(), hour_before)).copied()
             })
             .collect();
         Ok(())
@@ -385,7 +364,6 @@ impl Encoder {
         })
     }
 
-
     /// Turns rows into features. Works for flights whose arrival is not known yet.
     pub fn encode(&self, flights: &Flights, rows: &[usize]) -> Features {
         let mut features = Features::default();
@@ -412,14 +390,8 @@ impl Encoder {
             .map(|name| known(name).map_or((0.0, self.late_rate), |d| (d.share, d.late_rate)))
             .collect();
         let record = |row: usize| by_code[usize::from(flights.dest.codes[row])];
-        features.push(
-            "dest_share",
-            rows.iter().map(|&row| record(row).0).collect(),
-        );
-        features.push(
-            "dest_late_rate",
-            rows.iter().map(|&row| record(row).1).collect(),
-        );
+        features.push("dest_share", rows.iter().map(|&row| record(row).0).collect());
+        features.push("dest_late_rate", rows.iter().map(|&row| record(row).1).collect());
     }
 }
 
@@ -437,36 +409,17 @@ fn calendar(flights: &Flights, rows: &[usize], features: &mut Features) {
     // The season is a circle, not a column per month: October to December are not in training,
     // and a column that was always zero there would teach nothing about them.
     let angle = |row: usize| TAU * f64::from(flights.date[row].ordinal0()) / 365.25;
-    features.push(
-        "season_sin",
-        rows.iter().map(|&row| angle(row).sin()).collect(),
-    );
-    features.push(
-        "season_cos",
-        rows.iter().map(|&row| angle(row).cos()).collect(),
-    );
-    features.push(
-        "log_distance",
-        rows.iter()
-            .map(|&row| flights.distance[row].ln_1p())
-            .collect(),
-    );
-    features.push(
-        "departures",
-        rows.iter().map(|&row| flights.departures[row]).collect(),
-    );
+    features.push("season_sin", rows.iter().map(|&row| angle(row).sin()).collect());
+    features.push("season_cos", rows.iter().map(|&row| angle(row).cos()).collect());
+    features.push("log_distance", rows.iter().map(|&row| flights.distance[row].ln_1p()).collect());
+    features.push("departures", rows.iter().map(|&row| flights.departures[row]).collect());
 }
 
 fn weather(flights: &Flights, rows: &[usize], features: &mut Features) {
     let mut push = |name: &str, typical: f64, value: fn(&Weather) -> Option<f64>| {
         // A gap gets a typical value rather than an average of the rows at hand, so that a flight
         // is encoded alike alone and in a crowd; `weather_missing` lets the model correct for it.
-        let at = |&row: &usize| {
-            flights.weather[row]
-                .as_ref()
-                .and_then(value)
-                .unwrap_or(typical)
-        };
+        let at = |&row: &usize| flights.weather[row].as_ref().and_then(value).unwrap_or(typical);
         features.push(name, rows.iter().map(at).collect());
     };
     push("temp", 55.0, |w| w.temp);
@@ -477,14 +430,10 @@ fn weather(flights: &Flights, rows: &[usize], features: &mut Features) {
     push("wind_gust", 0.0, |w| w.wind_gust);
     push("pressure", 1018.0, |w| w.pressure);
     // Rain: that it rains matters more than how much, hence a yes or no beside the root.
-    push("is_wet", 0.0, |w| {
-        w.precip.map(|inches| f64::from(u8::from(inches > 0.0)))
-    });
+    push("is_wet", 0.0, |w| w.precip.map(|inches| f64::from(u8::from(inches > 0.0))));
     push("precip_root", 0.0, |w| w.precip.map(f64::sqrt));
     // Below clear sight, each halving is about as bad as the one before.
-    push("murk", 0.0, |w| {
-        w.visib.map(|miles| -(miles.clamp(0.1, 10.0) / 10.0).ln())
-    });
+    push("murk", 0.0, |w| w.visib.map(|miles| -(miles.clamp(0.1, 10.0) / 10.0).ln()));
     let missing = |&row: &usize| f64::from(u8::from(flights.weather[row].is_none()));
     features.push("weather_missing", rows.iter().map(missing).collect());
 }
@@ -510,10 +459,8 @@ fn seen(column: &Categorical, rows: &[usize]) -> Vec<String> {
         used[usize::from(column.codes[row])] = true;
     }
     let pairs = column.names.iter().zip(used);
-    let mut names: Vec<String> = pairs
-        .filter(|(_, used)| *used)
-        .map(|(name, _)| name.clone())
-        .collect();
+    let mut names: Vec<String> =
+        pairs.filter(|(_, used)| *used).map(|(name, _)| name.clone()).collect();
     names.sort();
     names
 }
@@ -537,11 +484,7 @@ fn for_each_batch(
     let file = File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
     let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
-    for batch in builder
-        .with_projection(mask)
-        .with_batch_size(16_384)
-        .build()?
-    {
+    for batch in builder.with_projection(mask).with_batch_size(16_384).build()? {
         each(&batch?)?;
     }
     Ok(())
@@ -596,11 +539,7 @@ mod tests {
     #[test]
     fn the_parts_follow_each_other_and_leave_out_only_flights_that_did_not_arrive() -> Result<()> {
         let flights = load()?;
-        let Split {
-            train,
-            validation,
-            test,
-        } = flights.split();
+        let Split { train, validation, test } = flights.split();
         let rows = train.len() + validation.len() + test.len();
         assert_eq!(rows, flights.rows() - flights.without_arrival());
         let first = |part: &[usize]| part.iter().map(|&row| flights.date[row]).min();

@@ -44,10 +44,7 @@ pub struct Sample {
 impl Sample {
     /// Encodes some rows and looks up their answers.
     pub fn new(flights: &Flights, rows: &[usize], encoder: &Encoder) -> Result<Self> {
-        Ok(Self {
-            x: encoder.encode(flights, rows),
-            y: flights.target(rows)?,
-        })
+        Ok(Self { x: encoder.encode(flights, rows), y: flights.target(rows)? })
     }
 }
 
@@ -110,9 +107,7 @@ impl Model {
 
         let mut problem = Problem::new(&objective);
         let mut solver = LBFGS::new(MoreThuenteLineSearch::new(), 10).with_tolerance_grad(1e-5)?;
-        let state = IterState::new()
-            .param(start)
-            .max_iters(settings.max_iterations);
+        let state = IterState::new().param(start).max_iters(settings.max_iterations);
         let (mut state, _) = solver.init(&mut problem, state)?;
         state.update();
         report(0, state.get_param());
@@ -268,12 +263,7 @@ struct Evaluation {
 
 impl<'a> Objective<'a> {
     fn new(train: &'a Sample, l2: f64) -> Result<Self> {
-        if train
-            .x
-            .columns
-            .iter()
-            .any(|column| column.len() != train.y.len())
-        {
+        if train.x.columns.iter().any(|column| column.len() != train.y.len()) {
             return Err("a column of features is not as long as the answers".into());
         }
         if !train.y.contains(&true) || !train.y.contains(&false) {
@@ -287,13 +277,7 @@ impl<'a> Objective<'a> {
             (mean, if variance > 0.0 { variance.sqrt() } else { 1.0 })
         };
         let (mean, scale) = train.x.columns.iter().map(moments).unzip();
-        Ok(Self {
-            train,
-            l2,
-            mean,
-            scale,
-            last: RefCell::new(None),
-        })
+        Ok(Self { train, l2, mean, scale, last: RefCell::new(None) })
     }
 
     /// Weights of zero, and the intercept that is best for them: the log odds of being late.
@@ -307,16 +291,9 @@ impl<'a> Objective<'a> {
     /// The same line, for features as they are.
     fn in_plain_units(&self, param: &[f64]) -> (Vec<f64>, f64) {
         let (standardised, intercept) = param.split_at(self.mean.len());
-        let weights: Vec<f64> = standardised
-            .iter()
-            .zip(&self.scale)
-            .map(|(weight, scale)| weight / scale)
-            .collect();
-        let shift: f64 = weights
-            .iter()
-            .zip(&self.mean)
-            .map(|(weight, mean)| weight * mean)
-            .sum();
+        let weights: Vec<f64> =
+            standardised.iter().zip(&self.scale).map(|(weight, scale)| weight / scale).collect();
+        let shift: f64 = weights.iter().zip(&self.mean).map(|(weight, mean)| weight * mean).sum();
         (weights, intercept[0] - shift)
     }
 
@@ -352,10 +329,7 @@ impl<'a> Objective<'a> {
             *slope = (*slope - mean * residual_sum) / scale / rows + self.l2 * weight;
         }
         slope[weights.len()] = residual_sum / rows;
-        (
-            loss / rows + 0.5 * self.l2 * dot(standardised, standardised),
-            slope,
-        )
+        (loss / rows + 0.5 * self.l2 * dot(standardised, standardised), slope)
     }
 
     fn at<T>(&self, param: &[f64], pick: impl Fn(f64, &[f64]) -> T) -> T {
@@ -365,11 +339,7 @@ impl<'a> Objective<'a> {
         }
         let (loss, slope) = self.loss_and_slope(param);
         let picked = pick(loss, &slope);
-        *last = Some(Evaluation {
-            param: param.to_vec(),
-            loss,
-            slope,
-        });
+        *last = Some(Evaluation { param: param.to_vec(), loss, slope });
         picked
     }
 }
@@ -396,14 +366,8 @@ impl Gradient for &Objective<'_> {
 fn every_tenth(sample: &Sample) -> Sample {
     let thin = |column: &Vec<f64>| column.iter().step_by(10).copied().collect();
     let columns = sample.x.columns.iter().map(thin).collect();
-    let x = Features {
-        names: sample.x.names.clone(),
-        columns,
-    };
-    Sample {
-        x,
-        y: sample.y.iter().step_by(10).copied().collect(),
-    }
+    let x = Features { names: sample.x.names.clone(), columns };
+    Sample { x, y: sample.y.iter().step_by(10).copied().collect() }
 }
 
 fn sigmoid(z: f64) -> f64 {
@@ -450,14 +414,8 @@ mod tests {
     #[test]
     fn the_slope_is_that_of_the_loss() -> Result<()> {
         let columns = vec![vec![1.0, 2.0, 3.0, 5.0, 8.0], vec![0.0, 1.0, 0.0, 1.0, 1.0]];
-        let x = Features {
-            names: vec!["a".into(), "b".into()],
-            columns,
-        };
-        let sample = Sample {
-            x,
-            y: vec![true, false, true, true, false],
-        };
+        let x = Features { names: vec!["a".into(), "b".into()], columns };
+        let sample = Sample { x, y: vec![true, false, true, true, false] };
         let objective = Objective::new(&sample, 0.1)?;
         let at = vec![0.3, -0.2, 0.1];
         let (_, slope) = objective.loss_and_slope(&at);
@@ -468,10 +426,7 @@ mod tests {
                 objective.loss_and_slope(&param).0
             };
             let measured = (moved(1e-6) - moved(-1e-6)) / 2e-6;
-            assert!(
-                (measured - slope).abs() < 1e-8,
-                "{i}: {measured} is not {slope}"
-            );
+            assert!((measured - slope).abs() < 1e-8, "{i}: {measured} is not {slope}");
         }
         Ok(())
     }
@@ -484,9 +439,6 @@ mod tests {
     #[test]
     fn calls_at_a_threshold_are_counted() {
         let found = at_threshold(&[true, true, false, false], &[0.9, 0.2, 0.7, 0.1], 0.5);
-        assert_eq!(
-            (found.accuracy, found.precision, found.recall),
-            (0.5, 0.5, 0.5)
-        );
+        assert_eq!((found.accuracy, found.precision, found.recall), (0.5, 0.5, 0.5));
     }
 }

@@ -129,12 +129,7 @@ pub fn metric_curves(path: &Path, title: &str, y_title: &str, lines: &[Line]) ->
                 right.draw(&PathElement::new(sample, stroke))?;
             }
             right.draw(&label(&line.label, at(58, y), 19, INK))?;
-            right.draw(&label(
-                &format!("{:.4}", line.last()),
-                at(58, y + 23),
-                17,
-                QUIET,
-            ))?;
+            right.draw(&label(&format!("{:.4}", line.last()), at(58, y + 23), 17, QUIET))?;
         }
         Ok(())
     })
@@ -178,10 +173,7 @@ pub fn roc(path: &Path, title: &str, curve: &[RocPoint], marks: &[AtThreshold]) 
         right.draw(&label("call a flight late from", at(8, 96), 17, QUIET))?;
         for (place, mark) in (0..).zip(marks) {
             let name = char::from(b'A' + place);
-            let found = curve
-                .iter()
-                .take_while(|point| point.threshold >= mark.threshold)
-                .last();
+            let found = curve.iter().take_while(|point| point.threshold >= mark.threshold).last();
             let Some(point) = found else { continue };
             let spot = (point.fpr, point.tpr);
             chart.draw_series([Circle::new(spot, px(7), WHITE.filled())])?;

@@ -169,10 +169,7 @@ impl Error {
 
     /// The named values of the message, in the order they were added.
     pub fn context(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        self.0
-            .context
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
+        self.0.context.iter().map(|(name, value)| (*name, value.as_str()))
     }
 
     /// What to do about it, if that is known.
@@ -188,14 +185,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner {
-            kind,
-            operation,
-            message,
-            context,
-            hint,
-            ..
-        } = &*self.0;
+        let Inner { kind, operation, message, context, hint, .. } = &*self.0;
         write!(f, "{operation}: {kind}: {message}")?;
         for (i, (name, value)) in context.iter().enumerate() {
             let open = if i == 0 { " (" } else { ", " };

@@ -95,11 +95,8 @@ id! {
 
 fn fresh(now_micros: i64) -> Uuid {
     let micros = now_micros.max(0) as u64;
-    let timestamp = Timestamp::from_unix(
-        NoContext,
-        micros / 1_000_000,
-        (micros % 1_000_000) as u32 * 1_000,
-    );
+    let timestamp =
+        Timestamp::from_unix(NoContext, micros / 1_000_000, (micros % 1_000_000) as u32 * 1_000);
     #[expect(clippy::disallowed_methods, reason = "the one place that makes ids")]
     Uuid::new_v7(timestamp)
 }

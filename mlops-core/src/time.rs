@@ -36,13 +36,9 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     #[inline]
     fn now_micros(&self) -> i64 {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the one place that reads the wall clock"
-        )]
+        #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
         let now = std::time::SystemTime::now();
-        now.duration_since(std::time::UNIX_EPOCH)
-            .map_or(0, |d| d.as_micros() as i64)
+        now.duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_micros() as i64)
     }
 }
 
@@ -108,20 +104,16 @@ pub fn check_micros(micros: i64) -> Result<i64> {
     if (MIN_MICROS..=MAX_MICROS).contains(&micros) {
         Ok(micros)
     } else {
-        Err(
-            Error::invalid("time", "instant is outside 1970-01-01..9999-12-31")
-                .with("microseconds", micros),
-        )
+        Err(Error::invalid("time", "instant is outside 1970-01-01..9999-12-31")
+            .with("microseconds", micros))
     }
 }
 
 /// The instant of microseconds since 1970; what lies outside chrono's range is cut to its bounds.
 pub fn from_micros_lossy(micros: i64) -> Instant {
-    Utc.timestamp_micros(micros)
-        .single()
-        .unwrap_or(if micros < 0 {
-            DateTime::<Utc>::MIN_UTC
-        } else {
-            DateTime::<Utc>::MAX_UTC
-        })
+    Utc.timestamp_micros(micros).single().unwrap_or(if micros < 0 {
+        DateTime::<Utc>::MIN_UTC
+    } else {
+        DateTime::<Utc>::MAX_UTC
+    })
 }

@@ -90,20 +90,14 @@ impl PutBlob {
 
 impl fmt::Debug for PutBlob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PutBlob")
-            .field("progress", &self.progress.is_some())
-            .finish()
+        f.debug_struct("PutBlob").field("progress", &self.progress.is_some()).finish()
     }
 }
 
 impl Blobs {
     /// Blobs in `store`.
     pub fn new(store: Arc<dyn ObjectStore>) -> Self {
-        Self {
-            store,
-            prefix: Path::default(),
-            staging: None,
-        }
+        Self { store, prefix: Path::default(), staging: None }
     }
 
     /// The same store, with `prefix` before every location; it is no part of the stored locations,
@@ -157,11 +151,7 @@ impl Blobs {
     pub async fn upload(&self, prepared: &Prepared, options: PutBlob) -> Result<Blob> {
         const OPERATION: &str = "blobs.upload";
         let (digest, size) = (prepared.digest(), prepared.size());
-        let blob = Blob {
-            digest,
-            size,
-            location: new_location(digest),
-        };
+        let blob = Blob { digest, size, location: new_location(digest) };
         let path = self.object_path(&blob.location);
         let part_bytes = part_bytes(size);
         let chunks = prepared.chunks(part_bytes).await?;
@@ -170,17 +160,12 @@ impl Blobs {
             // Not create-only: the place is this upload's own anyway, and not every file system has
             // hard links nor every bucket conditional puts.
             let put =
-                self.store
-                    .put_opts(&path, PutPayload::from_iter(bytes), PutOptions::default());
-            put.await
-                .map_err(|e| fault::store_error(OPERATION, path.as_ref(), e))?;
+                self.store.put_opts(&path, PutPayload::from_iter(bytes), PutOptions::default());
+            put.await.map_err(|e| fault::store_error(OPERATION, path.as_ref(), e))?;
         } else {
-            let upload = self
-                .store
-                .put_multipart_opts(&path, PutMultipartOptions::default());
-            let mut upload = upload
-                .await
-                .map_err(|e| fault::store_error(OPERATION, path.as_ref(), e))?;
+            let upload = self.store.put_multipart_opts(&path, PutMultipartOptions::default());
+            let mut upload =
+                upload.await.map_err(|e| fault::store_error(OPERATION, path.as_ref(), e))?;
             let progress = options.progress.as_ref();
             if let Err(error) = send_parts(&mut *upload, chunks, &path, size, progress).await {
                 // Best effort: the upload failed for a reason that says more than why it could not
@@ -204,11 +189,9 @@ impl Blobs {
         const OPERATION: &str = "blobs.get";
         let named = parse_location(OPERATION, &blob.location)?;
         if named != blob.digest {
-            return Err(
-                Error::corrupt(OPERATION, "location and digest name different bytes")
-                    .with("location", &blob.location.0)
-                    .with("digest", blob.digest),
-            );
+            return Err(Error::corrupt(OPERATION, "location and digest name different bytes")
+                .with("location", &blob.location.0)
+                .with("digest", blob.digest));
         }
         let path = self.object_path(&blob.location);
         match self.store.get_opts(&path, GetOptions::default()).await {
@@ -249,10 +232,7 @@ impl Blobs {
     }
 
     fn object_path(&self, location: &BlobLocation) -> Path {
-        let parts = location
-            .0
-            .split('/')
-            .map(object_store::path::PathPart::from);
+        let parts = location.0.split('/').map(object_store::path::PathPart::from);
         self.prefix.parts().chain(parts).collect()
     }
 }
@@ -296,10 +276,7 @@ async fn send_parts(
 
 /// The size of the parts of a blob: constant memory, but never too many parts.
 fn part_bytes(size: u64) -> usize {
-    let parts = size
-        .div_ceil(PARTS_AT_MOST)
-        .next_multiple_of(1 << 20)
-        .max(PART_BYTES);
+    let parts = size.div_ceil(PARTS_AT_MOST).next_multiple_of(1 << 20).max(PART_BYTES);
     usize::try_from(parts).unwrap_or(usize::MAX)
 }
 
@@ -332,18 +309,11 @@ fn digest_in(location: &str) -> Option<Digest> {
         && generation.len() == 8
         && digest.bytes().chain(generation.bytes()).all(is_hex)
         && digest.get(..2) == Some(shard);
-    if well_formed {
-        Digest::from_str(digest).ok()
-    } else {
-        None
-    }
+    if well_formed { Digest::from_str(digest).ok() } else { None }
 }
 
 /// What keeps two uploads of equal bytes apart; the one place here that uses randomness.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "random on purpose: nothing may depend on its value"
-)]
+#[expect(clippy::disallowed_methods, reason = "random on purpose: nothing may depend on its value")]
 fn new_generation() -> u32 {
     uuid::Uuid::new_v4().as_fields().0
 }

@@ -79,11 +79,9 @@ impl Tracking {
     /// ```
     pub async fn compare(&self, runs: &[RunId]) -> Result<RecordBatch> {
         if runs.len() < 2 {
-            return Err(
-                Error::invalid(OPERATION, "there is nothing to compare with")
-                    .with("runs", runs.len())
-                    .with_hint("give at least two runs"),
-            );
+            return Err(Error::invalid(OPERATION, "there is nothing to compare with")
+                .with("runs", runs.len())
+                .with_hint("give at least two runs"));
         }
         let mut seen = BTreeSet::new();
         if let Some(twice) = runs.iter().find(|run| !seen.insert(**run)) {
@@ -102,11 +100,7 @@ impl Tracking {
 
 /// Everything of a run that can be compared.
 fn fields(run: &Run) -> Vec<(Row, String)> {
-    let row = |kind, key: &str, aggregate| Row {
-        kind,
-        key: key.to_owned(),
-        aggregate,
-    };
+    let row = |kind, key: &str, aggregate| Row { kind, key: key.to_owned(), aggregate };
     let mut found = Vec::new();
     let mut attribute = |key, value: Option<String>| {
         found.extend(value.map(|value| (row(Kind::Attribute, key, None), value)));
@@ -149,9 +143,7 @@ fn fields(run: &Run) -> Vec<(Row, String)> {
 }
 
 fn batch(runs: &[RunId], rows: &BTreeMap<Row, Vec<Option<String>>>) -> Result<RecordBatch> {
-    let differs = rows
-        .values()
-        .map(|values| Some(values.iter().any(|value| *value != values[0])));
+    let differs = rows.values().map(|values| Some(values.iter().any(|value| *value != values[0])));
     let mut fields = vec![
         Field::new("kind", DataType::Utf8, false),
         Field::new("key", DataType::Utf8, false),
@@ -159,16 +151,10 @@ fn batch(runs: &[RunId], rows: &BTreeMap<Row, Vec<Option<String>>>) -> Result<Re
         Field::new("differs", DataType::Boolean, false),
     ];
     let mut columns: Vec<ArrayRef> = vec![
-        Arc::new(StringArray::from_iter_values(
-            rows.keys().map(|row| row.kind.as_str()),
-        )),
-        Arc::new(StringArray::from_iter_values(
-            rows.keys().map(|row| row.key.as_str()),
-        )),
+        Arc::new(StringArray::from_iter_values(rows.keys().map(|row| row.kind.as_str()))),
+        Arc::new(StringArray::from_iter_values(rows.keys().map(|row| row.key.as_str()))),
         Arc::new(
-            rows.keys()
-                .map(|row| row.aggregate.map(Aggregate::as_str))
-                .collect::<StringArray>(),
+            rows.keys().map(|row| row.aggregate.map(Aggregate::as_str)).collect::<StringArray>(),
         ),
         Arc::new(differs.collect::<BooleanArray>()),
     ];
@@ -227,12 +213,7 @@ mod tests {
     use crate::ActiveRun;
 
     async fn run(tracking: &Tracking, lr: f64, losses: &[f64]) -> ActiveRun {
-        let builder = tracking
-            .run("e")
-            .unwrap()
-            .without_capture()
-            .param("lr", lr)
-            .unwrap();
+        let builder = tracking.run("e").unwrap().without_capture().param("lr", lr).unwrap();
         let run = builder.tag("team", "x").unwrap().start().await.unwrap();
         for (step, loss) in losses.iter().enumerate() {
             run.log_metric("loss", *loss, step as i64).unwrap();
@@ -271,25 +252,15 @@ mod tests {
             let table = tracking.compare(&[a.id(), b.id(), c.id()]).await.unwrap();
             let ids = [a.id().to_string(), b.id().to_string(), c.id().to_string()];
             let of = |find: (&str, &str, Option<&str>)| {
-                let mut values = ids
-                    .iter()
-                    .map(|id| value(&table, find, id))
-                    .collect::<Vec<_>>();
+                let mut values = ids.iter().map(|id| value(&table, find, id)).collect::<Vec<_>>();
                 values.push(value(&table, find, "differs"));
-                values
-                    .into_iter()
-                    .map(|v| v.unwrap_or("-".into()))
-                    .collect::<Vec<_>>()
-                    .join(" ")
+                values.into_iter().map(|v| v.unwrap_or("-".into())).collect::<Vec<_>>().join(" ")
             };
             assert_eq!(of(("param", "lr", None)), "0.1 0.2 0.1 true");
             assert_eq!(of(("tag", "team", None)), "x x x false");
             assert_eq!(of(("metric", "loss", Some("last"))), "1 NaN - true");
             assert_eq!(of(("metric", "loss", Some("min"))), "0.5 2 - true");
-            assert_eq!(
-                of(("attribute", "status", None)),
-                "finished finished finished false"
-            );
+            assert_eq!(of(("attribute", "status", None)), "finished finished finished false");
         });
     }
 
@@ -319,20 +290,8 @@ mod tests {
 
     #[test]
     fn numbers_parse_back_to_themselves() {
-        for value in [
-            0.1,
-            -0.0,
-            1e-300,
-            5e-324,
-            1.5e300,
-            123_456_789.0,
-            f64::MAX,
-            0.1 + 0.2,
-        ] {
-            assert_eq!(
-                number(value).parse::<f64>().unwrap().to_bits(),
-                value.to_bits()
-            );
+        for value in [0.1, -0.0, 1e-300, 5e-324, 1.5e300, 123_456_789.0, f64::MAX, 0.1 + 0.2] {
+            assert_eq!(number(value).parse::<f64>().unwrap().to_bits(), value.to_bits());
         }
     }
 }

@@ -81,10 +81,7 @@ impl DurableLocal {
         let disk = Disk::open(root).map_err(|e| io_error(OPERATION, root, e))?;
         let inner = LocalFileSystem::new_with_prefix(disk.root())
             .map_err(|e| store_error(OPERATION, &root.to_string_lossy(), e))?;
-        Ok(Self {
-            inner,
-            disk: Arc::new(disk),
-        })
+        Ok(Self { inner, disk: Arc::new(disk) })
     }
 
     /// The directory, absolute and without links.
@@ -107,8 +104,7 @@ impl DurableLocal {
     async fn checked(&self, location: &Path) -> Result<PathBuf> {
         let path = self.inner.path_to_filesystem(location)?;
         let disk = Arc::clone(&self.disk);
-        self.run(move || disk.refuse_links(&path).map(|()| path))
-            .await
+        self.run(move || disk.refuse_links(&path).map(|()| path)).await
     }
 
     async fn run<T: Send + 'static>(
@@ -176,10 +172,7 @@ impl DurableLocal {
                             .is_ok_and(|path| path.parent() == Some(&directory)));
                     if here {
                         *result = Err(cause.take().unwrap_or_else(|| {
-                            DiskError::NotSynced {
-                                path: directory.clone(),
-                            }
-                            .into()
+                            DiskError::NotSynced { path: directory.clone() }.into()
                         }));
                     }
                 }
@@ -192,18 +185,14 @@ impl DurableLocal {
         let path = self.checked(&location).await?;
         let one = stream::once(async move { Ok(location) }).boxed();
         let mut deleted: Vec<Path> = self.inner.delete_stream(one).try_collect().await?;
-        let location = deleted
-            .pop()
-            .ok_or_else(|| DiskError::Finished.into_store_error())?;
+        let location = deleted.pop().ok_or_else(|| DiskError::Finished.into_store_error())?;
         Ok((location, path.parent().map(FsPath::to_path_buf)))
     }
 }
 
 impl fmt::Debug for DurableLocal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DurableLocal")
-            .field("root", &self.root())
-            .finish_non_exhaustive()
+        f.debug_struct("DurableLocal").field("root", &self.root()).finish_non_exhaustive()
     }
 }
 
@@ -232,8 +221,7 @@ impl ObjectStore for DurableLocal {
         }
         let path = self.checked(location).await?;
         let disk = Arc::clone(&self.disk);
-        self.run(move || disk.put(&path, &payload, create_only))
-            .await
+        self.run(move || disk.put(&path, &payload, create_only)).await
     }
 
     async fn put_multipart_opts(
@@ -320,9 +308,7 @@ impl ObjectStore for DurableLocal {
         let disk = Arc::clone(&self.disk);
         self.run(move || {
             disk.sync_entry(&target)?;
-            source
-                .parent()
-                .map_or(Ok(()), |directory| disk.sync_dir(directory))
+            source.parent().map_or(Ok(()), |directory| disk.sync_dir(directory))
         })
         .await
     }
@@ -330,10 +316,7 @@ impl ObjectStore for DurableLocal {
 
 impl DurableLocal {
     fn not_implemented(&self, operation: &str) -> StoreError {
-        StoreError::NotImplemented {
-            operation: operation.into(),
-            implementer: self.to_string(),
-        }
+        StoreError::NotImplemented { operation: operation.into(), implementer: self.to_string() }
     }
 }
 

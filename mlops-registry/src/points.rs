@@ -187,8 +187,10 @@ impl Points {
         while start < order.len() {
             let end = self.group_end(&order, start);
             let rows = &order[start..end];
-            let pick = |column: &[i64]| rows.iter().map(|i| column[*i as usize]).collect::<Vec<_>>();
-            let keys: Int32Array = rows.iter().map(|i| rank[self.key[*i as usize] as usize]).collect();
+            let pick =
+                |column: &[i64]| rows.iter().map(|i| column[*i as usize]).collect::<Vec<_>>();
+            let keys: Int32Array =
+                rows.iter().map(|i| rank[self.key[*i as usize] as usize]).collect();
             let batch = RecordBatch::try_new(
                 Arc::clone(&schema),
                 vec![
@@ -264,8 +266,9 @@ fn schema() -> Arc<Schema> {
 
 fn properties() -> Result<WriterProperties> {
     let level = ZstdLevel::try_new(3).map_err(|e| internal("zstd level").with_source(e))?;
-    let mut properties =
-        WriterProperties::builder().set_compression(Compression::ZSTD(level)).set_max_row_group_row_count(None);
+    let mut properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(level))
+        .set_max_row_group_row_count(None);
     // Curves step evenly and tick nearly evenly: differences are small. Values share exponents, not
     // mantissas: splitting the bytes lets the compressor find the shared part.
     for (column, encoding) in [
@@ -432,8 +435,8 @@ fn may_hold(group: &RowGroupMetaData, key: &Key) -> bool {
     let Some(Statistics::ByteArray(stats)) = group.column(0).statistics() else { return true };
     let above = stats.min_opt().is_none_or(|min| min.data() <= key.as_bytes());
     // A cut maximum is a prefix rounded up or simply cut: only an exact one may exclude.
-    let below = !stats.max_is_exact()
-        || stats.max_opt().is_none_or(|max| max.data() >= key.as_bytes());
+    let below =
+        !stats.max_is_exact() || stats.max_opt().is_none_or(|max| max.data() >= key.as_bytes());
     above && below
 }
 

@@ -14,8 +14,8 @@ use mlops_core::filter::{Attribute, Comparison, Field, Filter, Literal};
 use mlops_core::journal::Journal;
 use mlops_core::time::Clock;
 use mlops_core::tracking::{
-    Artifact, Blob, CreateExperiment, Experiment, ExperimentQuery, HistoryQuery, MetricHistory, Purge,
-    PurgePlan, PurgeReport, Run, RunChanges, RunQuery, Tracker, View,
+    Artifact, Blob, CreateExperiment, Experiment, ExperimentQuery, HistoryQuery, MetricHistory,
+    Purge, PurgePlan, PurgeReport, Run, RunChanges, RunQuery, Tracker, View,
 };
 use mlops_core::{ArtifactPath, Error, ErrorKind, ExperimentName, Key, Result, RunId, time};
 
@@ -134,8 +134,7 @@ impl Tracking {
         let spools = spools.into();
         std::fs::create_dir_all(&spools)
             .map_err(|e| io_error("cannot make the spool directory", &spools, e))?;
-        let parts =
-            Parts { tracker, journal, blobs, spools, clock, options, _temporary: None };
+        let parts = Parts { tracker, journal, blobs, spools, clock, options, _temporary: None };
         Ok(Self(Arc::new(parts)))
     }
 
@@ -356,9 +355,12 @@ impl Tracking {
     ) -> Result<Vec<PathBuf>> {
         let found = self.0.tracker.artifacts(run, prefix).await?;
         if found.is_empty() {
-            return Err(Error::not_found("tracking.download_artifacts", "the run has no such artifact")
-                .with("run", run)
-                .with("path", prefix));
+            return Err(Error::not_found(
+                "tracking.download_artifacts",
+                "the run has no such artifact",
+            )
+            .with("run", run)
+            .with("path", prefix));
         }
         let mut written = Vec::new();
         for artifact in found {

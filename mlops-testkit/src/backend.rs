@@ -39,19 +39,12 @@ pub fn memory() -> Opened {
     let clock = Arc::new(ManualClock::at_micros(NOW));
     let actor = Actor::new(ACTOR).unwrap();
     let memory = Arc::new(MemoryTracker::new(Arc::<ManualClock>::clone(&clock), actor));
-    Ok(Fixture::new(
-        Arc::<MemoryTracker>::clone(&memory),
-        memory,
-        clock,
-    ))
+    Ok(Fixture::new(Arc::<MemoryTracker>::clone(&memory), memory, clock))
 }
 
 /// Whether a backend that is absent fails: `MLOPS_TEST_STRICT=1` is set.
 pub fn strict() -> bool {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one variable of the test-suite, read here"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the one variable of the test-suite, read here")]
     std::env::var_os("MLOPS_TEST_STRICT").is_some_and(|value| value == "1")
 }
 
@@ -70,30 +63,19 @@ pub fn random_trials(backend: &Backend, sequences: u32, searches: u32) -> Vec<Tr
     let finds = move |_| search_differential(open, searches);
     vec![
         trial(backend, "random_calls_end_as_in_the_model", strict, calls),
-        trial(
-            backend,
-            "random_searches_find_what_the_model_finds",
-            strict,
-            finds,
-        ),
+        trial(backend, "random_searches_find_what_the_model_finds", strict, finds),
     ]
 }
 
 fn conformance(backend: &Backend, strict: bool) -> Vec<Trial> {
-    let capability = (backend.open)()
-        .map(|fixture| fixture.tracker.capability())
-        .ok();
+    let capability = (backend.open)().map(|fixture| fixture.tracker.capability()).ok();
     let needed = |case: &Case| capability.is_none_or(|capability| (case.requires)(capability));
     let conform = |case: Case| {
         trial(backend, case.name, strict, move |fixture| {
             block_on((case.run)(fixture));
         })
     };
-    tracker_cases()
-        .into_iter()
-        .filter(needed)
-        .map(conform)
-        .collect()
+    tracker_cases().into_iter().filter(needed).map(conform).collect()
 }
 
 fn trial(
@@ -103,9 +85,7 @@ fn trial(
     run: impl FnOnce(Fixture) + Send + 'static,
 ) -> Trial {
     let open = backend.open;
-    Trial::ignorable_test(format!("{}::{name}", backend.name), move || {
-        outcome(open(), strict, run)
-    })
+    Trial::ignorable_test(format!("{}::{name}", backend.name), move || outcome(open(), strict, run))
 }
 
 fn outcome(opened: Opened, strict: bool, run: impl FnOnce(Fixture)) -> Result<Completion, Failed> {
@@ -150,19 +130,13 @@ mod tests {
 
     #[test]
     fn an_absent_backend_has_every_case_as_a_test() {
-        let backend = Backend {
-            name: "absent",
-            open: absent,
-        };
+        let backend = Backend { name: "absent", open: absent };
         assert_eq!(conformance(&backend, false).len(), tracker_cases().len());
     }
 
     #[test]
     fn a_case_that_needs_more_than_the_backend_can_is_no_test_of_it() {
-        let backend = Backend {
-            name: "memory",
-            open: memory,
-        };
+        let backend = Backend { name: "memory", open: memory };
         let tests = conformance(&backend, true);
         let durable = tracker_cases()
             .into_iter()

@@ -84,21 +84,14 @@ pub fn blob(content: &str, location: &str) -> Blob {
 
 /// The locations as text.
 pub fn texts(locations: &[BlobLocation]) -> Vec<&str> {
-    let mut texts: Vec<_> = locations
-        .iter()
-        .map(|location| location.0.as_str())
-        .collect();
+    let mut texts: Vec<_> = locations.iter().map(|location| location.0.as_str()).collect();
     texts.sort_unstable();
     texts
 }
 
 /// A lease of process 7 on `host`, until `micros` after [`NOW`].
 pub fn lease(host: &str, micros: i64) -> Lease {
-    Lease {
-        host: host.to_owned(),
-        process: 7,
-        until: at(micros),
-    }
+    Lease { host: host.to_owned(), process: 7, until: at(micros) }
 }
 
 /// A dataset of this name and digest.
@@ -111,11 +104,7 @@ pub fn dataset(name: &str, digest: &str, context: DatasetContext) -> DatasetInpu
 pub fn chunk(n: u8, first: u64, points: &[(&str, i64, i64, f64)]) -> MetricChunk {
     let mut summaries: Vec<(Key, MetricSummary)> = Vec::new();
     for (name, step, time_micros, value) in points {
-        let point = MetricPoint {
-            step: *step,
-            time_micros: *time_micros,
-            value: *value,
-        };
+        let point = MetricPoint { step: *step, time_micros: *time_micros, value: *value };
         let summary = MetricSummary::of(point);
         match summaries.iter_mut().find(|(key, _)| key.as_str() == *name) {
             Some((_, before)) => before.append(&summary),
@@ -127,11 +116,7 @@ pub fn chunk(n: u8, first: u64, points: &[(&str, i64, i64, f64)]) -> MetricChunk
         values().min().unwrap_or(0)..=values().max().unwrap_or(0)
     };
     MetricChunk {
-        origin: Origin {
-            spool: spool(n),
-            first,
-            count: points.len() as u64,
-        },
+        origin: Origin { spool: spool(n), first, count: points.len() as u64 },
         codec: 1,
         bytes: Bytes::from(format!("spool {n} from {first}: {points:?}")),
         steps: range(|point| point.1),
@@ -142,40 +127,26 @@ pub fn chunk(n: u8, first: u64, points: &[(&str, i64, i64, f64)]) -> MetricChunk
 
 /// The chunk of these values of one metric, at steps and instants that count up.
 pub fn values(n: u8, first: u64, metric: &str, values: &[f64]) -> MetricChunk {
-    let points: Vec<_> = values
-        .iter()
-        .zip(first as i64..)
-        .map(|(value, i)| (metric, i, NOW + i, *value))
-        .collect();
+    let points: Vec<_> =
+        values.iter().zip(first as i64..).map(|(value, i)| (metric, i, NOW + i, *value)).collect();
     chunk(n, first, &points)
 }
 
 /// A seal of these chunks, of `count` points, into an object of this content at this location.
 pub fn seal(chunks: &[ChunkId], count: u64, content: &str, location: &str) -> SealedMetrics {
-    SealedMetrics {
-        replaces: chunks.to_vec(),
-        codec: 2,
-        count,
-        blob: blob(content, location),
-    }
+    SealedMetrics { replaces: chunks.to_vec(), codec: 2, count, blob: blob(content, location) }
 }
 
 impl Fixture {
     /// Makes the experiment of this name, whose id is `experiment_id(n)`.
     pub async fn experiment(&self, n: u8, name: &str) -> Experiment {
         let options = CreateExperiment::default().with_id(experiment_id(n));
-        self.tracker
-            .create_experiment(&name.parse().unwrap(), options)
-            .await
-            .unwrap()
+        self.tracker.create_experiment(&name.parse().unwrap(), options).await.unwrap()
     }
 
     /// Starts the run whose id is `run_id(n)` in that experiment.
     pub async fn start(&self, n: u8, experiment: ExperimentId) -> Run {
-        self.tracker
-            .create_run(CreateRun::new(run_id(n), experiment))
-            .await
-            .unwrap()
+        self.tracker.create_run(CreateRun::new(run_id(n), experiment)).await.unwrap()
     }
 
     /// An experiment with one run in it, `run_id(1)`.

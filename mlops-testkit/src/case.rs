@@ -46,13 +46,7 @@ impl Fixture {
         journal: Arc<dyn Journal>,
         clock: Arc<ManualClock>,
     ) -> Self {
-        Self {
-            tracker,
-            journal,
-            clock,
-            reopen: None,
-            keep: Arc::new(()),
-        }
+        Self { tracker, journal, clock, reopen: None, keep: Arc::new(()) }
     }
 
     /// How many rows the journal has.
@@ -63,9 +57,7 @@ impl Fixture {
 
 impl Debug for Fixture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Fixture")
-            .field("tracker", &self.tracker)
-            .finish_non_exhaustive()
+        f.debug_struct("Fixture").field("tracker", &self.tracker).finish_non_exhaustive()
     }
 }
 

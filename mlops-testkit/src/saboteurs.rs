@@ -41,20 +41,14 @@ pub struct Saboteur {
 /// find it, where they can.
 pub fn trials() -> Vec<Trial> {
     let caught = |saboteur: &'static Saboteur| {
-        Trial::test(format!("saboteur::{}", saboteur.name), || {
-            saboteur.is_caught()
-        })
+        Trial::test(format!("saboteur::{}", saboteur.name), || saboteur.is_caught())
     };
     let found = |saboteur: &'static Saboteur| {
         let name = format!("saboteur::{}_is_found_at_random", saboteur.name);
         Trial::test(name, || saboteur.is_found())
     };
     let can_be_found = SABOTEURS.iter().filter(|saboteur| saboteur.found_at_random);
-    SABOTEURS
-        .iter()
-        .map(caught)
-        .chain(can_be_found.map(found))
-        .collect()
+    SABOTEURS.iter().map(caught).chain(can_be_found.map(found)).collect()
 }
 
 impl Saboteur {
@@ -86,16 +80,9 @@ impl Saboteur {
         }
         let known = |name: &&&str| cases.iter().any(|case| case.name == **name);
         wrong.extend(
-            self.caught_by
-                .iter()
-                .filter(|name| !known(name))
-                .map(|name| format!("no case {name}")),
+            self.caught_by.iter().filter(|name| !known(name)).map(|name| format!("no case {name}")),
         );
-        if wrong.is_empty() {
-            Ok(())
-        } else {
-            Err(wrong.join("\n").into())
-        }
+        if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n").into()) }
     }
 
     /// Compares it with the model over random calls and searches, as many as a backend passes.
@@ -105,11 +92,7 @@ impl Saboteur {
     pub fn is_found(&self) -> Result<(), Failed> {
         let found = random::operations::find(|| self.open(), SEQUENCES, false).is_err()
             || random::searches::find(|| self.open(), SEARCHES, false).is_err();
-        if found {
-            Ok(())
-        } else {
-            Err("random calls and searches did not find it".into())
-        }
+        if found { Ok(()) } else { Err("random calls and searches did not find it".into()) }
     }
 
     fn passes(&self, case: &Case) -> Result<bool, Failed> {

@@ -12,16 +12,8 @@ use mlops_testkit::{
     Absent, Backend, Fixture, Opened, SEARCHES, SEQUENCES, memory, random_trials, saboteurs, trials,
 };
 
-const BACKENDS: &[Backend] = &[
-    Backend {
-        name: "memory",
-        open: memory,
-    },
-    Backend {
-        name: "sqlite",
-        open: sqlite,
-    },
-];
+const BACKENDS: &[Backend] =
+    &[Backend { name: "memory", open: memory }, Backend { name: "sqlite", open: sqlite }];
 
 fn main() {
     let mut tests = saboteurs::trials();
@@ -44,10 +36,7 @@ fn sqlite() -> Opened {
             let actor = Actor::new(ACTOR).expect("a fixed name");
             let tracker = SqliteTracker::open(&path, clock, actor, SqliteOptions::default());
             let tracker = Arc::new(tracker.expect("the store opens"));
-            (
-                Arc::clone(&tracker) as Arc<dyn Tracker>,
-                tracker as Arc<dyn Journal>,
-            )
+            (Arc::clone(&tracker) as Arc<dyn Tracker>, tracker as Arc<dyn Journal>)
         }
     };
     let (tracker, journal) = open();

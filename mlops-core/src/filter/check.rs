@@ -25,10 +25,7 @@ const ATTRIBUTES: [(Attribute, &[&str]); 10] = [
     (Attribute::Name, &["name", "run_name", "run name"]),
     (Attribute::Status, &["status"]),
     (Attribute::User, &["user", "user_id"]),
-    (
-        Attribute::Started,
-        &["started", "start_time", "created", "creation_time"],
-    ),
+    (Attribute::Started, &["started", "start_time", "created", "creation_time"]),
     (Attribute::Ended, &["ended", "end_time"]),
     (Attribute::Duration, &["duration"]),
     (Attribute::Note, &["note"]),
@@ -36,30 +33,17 @@ const ATTRIBUTES: [(Attribute, &[&str]); 10] = [
     (Attribute::Experiment, &["experiment", "experiment_id"]),
 ];
 
-const AGGREGATES: [Aggregate; 4] = [
-    Aggregate::Last,
-    Aggregate::Min,
-    Aggregate::Max,
-    Aggregate::Count,
-];
+const AGGREGATES: [Aggregate; 4] =
+    [Aggregate::Last, Aggregate::Min, Aggregate::Max, Aggregate::Count];
 
-const DATASET_FIELDS: [DatasetField; 3] = [
-    DatasetField::Name,
-    DatasetField::Digest,
-    DatasetField::Context,
-];
+const DATASET_FIELDS: [DatasetField; 3] =
+    [DatasetField::Name, DatasetField::Digest, DatasetField::Context];
 
 const PREFIXES: [(Prefix, &[&str]); 5] = [
     (Prefix::Metric, &["metrics", "metric"]),
-    (
-        Prefix::Param,
-        &["params", "param", "parameters", "parameter"],
-    ),
+    (Prefix::Param, &["params", "param", "parameters", "parameter"]),
     (Prefix::Tag, &["tags", "tag"]),
-    (
-        Prefix::Attribute,
-        &["attributes", "attribute", "attr", "run"],
-    ),
+    (Prefix::Attribute, &["attributes", "attribute", "attr", "run"]),
     (Prefix::Dataset, &["datasets", "dataset"]),
 ];
 
@@ -111,17 +95,12 @@ impl Class {
 
 /// The name that is printed.
 pub(super) fn attribute_name(attribute: Attribute) -> &'static str {
-    ATTRIBUTES
-        .iter()
-        .find(|(known, _)| *known == attribute)
-        .map_or("", |(_, names)| names[0])
+    ATTRIBUTES.iter().find(|(known, _)| *known == attribute).map_or("", |(_, names)| names[0])
 }
 
 /// The aggregate of that name.
 pub(super) fn aggregate(name: &str) -> Option<Aggregate> {
-    AGGREGATES
-        .into_iter()
-        .find(|known| known.to_string().eq_ignore_ascii_case(name))
+    AGGREGATES.into_iter().find(|known| known.to_string().eq_ignore_ascii_case(name))
 }
 
 /// The field that a word or quoted name is.
@@ -145,10 +124,7 @@ pub(super) fn literal(source: Source<'_>, field: &Field, token: &Token<'_>) -> R
     let class = Class::of(field);
     let is_not = |what: &str| {
         let field = brief(&field.to_string());
-        source.fail(
-            token.at,
-            format_args!("{field} is {what}, and {} is not", shown(token.text)),
-        )
+        source.fail(token.at, format_args!("{field} is {what}, and {} is not", shown(token.text)))
     };
     match (&token.kind, class) {
         (Kind::Number(number), Class::Number | Class::NumberOrText) => Ok(Literal::Number(*number)),
@@ -205,10 +181,7 @@ pub(super) fn pattern(
     let class = Class::of(field);
     if matches!(class, Class::Number | Class::Instant) {
         let field = brief(&field.to_string());
-        return Err(source.fail(
-            like.at,
-            format_args!("{field} is not text, which `like` needs"),
-        ));
+        return Err(source.fail(like.at, format_args!("{field} is not text, which `like` needs")));
     }
     let Kind::Quoted('\'' | '"', text) = &token.kind else {
         return Err(source
@@ -229,17 +202,14 @@ pub(super) fn pattern(
 pub(super) fn ordered(source: Source<'_>, field: &Field, operator: &Token<'_>) -> Result<()> {
     if Class::of(field) == Class::Status {
         let problem = format_args!("status has no order, which {} needs", operator.shown());
-        return Err(source
-            .fail(operator.at, problem)
-            .with_hint("use `=`, `!=` or `in`"));
+        return Err(source.fail(operator.at, problem).with_hint("use `=`, `!=` or `in`"));
     }
     Ok(())
 }
 
 fn keyed(source: Source<'_>, token: &Token<'_>, prefix: &str, key: &str) -> Result<Field> {
-    let known = PREFIXES
-        .iter()
-        .find(|(_, names)| names.iter().any(|n| n.eq_ignore_ascii_case(prefix)));
+    let known =
+        PREFIXES.iter().find(|(_, names)| names.iter().any(|n| n.eq_ignore_ascii_case(prefix)));
     let Some((known, _)) = known else {
         let error = source.fail(token.at, format_args!("unknown prefix {}", shown(prefix)));
         let names = PREFIXES.iter().flat_map(|(_, names)| names.iter().copied());
@@ -269,11 +239,7 @@ fn keyed(source: Source<'_>, token: &Token<'_>, prefix: &str, key: &str) -> Resu
 }
 
 fn attribute(source: Source<'_>, token: &Token<'_>, name: &str) -> Result<Field> {
-    let names = || {
-        ATTRIBUTES
-            .iter()
-            .flat_map(|(_, names)| names.iter().copied())
-    };
+    let names = || ATTRIBUTES.iter().flat_map(|(_, names)| names.iter().copied());
     for (attribute, names) in &ATTRIBUTES {
         if names.iter().any(|known| known.eq_ignore_ascii_case(name)) {
             return Ok(Field::Attribute(*attribute));
@@ -342,9 +308,7 @@ fn edits(word: &[char], name: &str) -> usize {
     for (i, wanted) in name.chars().enumerate() {
         let mut diagonal = std::mem::replace(&mut row[0], i + 1);
         for (j, c) in word.iter().enumerate() {
-            let cost = (diagonal + usize::from(*c != wanted))
-                .min(row[j] + 1)
-                .min(row[j + 1] + 1);
+            let cost = (diagonal + usize::from(*c != wanted)).min(row[j] + 1).min(row[j + 1] + 1);
             diagonal = std::mem::replace(&mut row[j + 1], cost);
         }
     }

@@ -98,20 +98,12 @@ pub fn compare(orders: &[OrderBy], a: &dyn Record, b: &dyn Record) -> Ordering {
         match (key(a), key(b)) {
             (Some(a), Some(b)) => {
                 let ascending = a.compare(&b).unwrap_or(Ordering::Equal);
-                if order.descending {
-                    ascending.reverse()
-                } else {
-                    ascending
-                }
+                if order.descending { ascending.reverse() } else { ascending }
             }
             (a, b) => a.is_none().cmp(&b.is_none()),
         }
     };
-    orders
-        .iter()
-        .map(ordering)
-        .find(|ordering| ordering.is_ne())
-        .unwrap_or(Ordering::Equal)
+    orders.iter().map(ordering).find(|ordering| ordering.is_ne()).unwrap_or(Ordering::Equal)
 }
 
 /// The number that a parameter is when it is compared with one: its trimmed text as a decimal
@@ -124,10 +116,7 @@ pub fn compare(orders: &[OrderBy], a: &dyn Record, b: &dyn Record) -> Ordering {
 /// assert_eq!(param_number("nan"), None);
 /// ```
 pub fn param_number(text: &str) -> Option<f64> {
-    text.trim()
-        .parse()
-        .ok()
-        .filter(|number: &f64| !number.is_nan())
+    text.trim().parse().ok().filter(|number: &f64| !number.is_nan())
 }
 
 /// Whether `text` is like `pattern`: `%` is any run of characters, `_` one character, all else
@@ -145,9 +134,7 @@ pub fn like(text: &str, pattern: &str) -> bool {
 
 /// As [`like`], but ASCII letters match in either case.
 pub fn ilike(text: &str, pattern: &str) -> bool {
-    is_like(text.chars(), pattern.chars(), |a, b| {
-        a.eq_ignore_ascii_case(&b)
-    })
+    is_like(text.chars(), pattern.chars(), |a, b| a.eq_ignore_ascii_case(&b))
 }
 
 /// Goes back to the last `%` only: what was matched before it need never be matched otherwise.
@@ -215,9 +202,7 @@ fn value<'a>(field: &Field, record: &'a dyn Record) -> Option<Value<'a>> {
         Field::Attribute(attribute) => record.attribute_text(*attribute).map(Value::Text),
         Field::Metric(aggregate, name) => record.metric(*aggregate, name).map(Value::Number),
         Field::Param(name) => record.param(name).map(Value::Param),
-        Field::Tag(name) => record
-            .tag(name)
-            .map(|text| Value::Text(Cow::Borrowed(text))),
+        Field::Tag(name) => record.tag(name).map(|text| Value::Text(Cow::Borrowed(text))),
         Field::Dataset(_) => None,
     }
 }
@@ -241,14 +226,12 @@ fn holds(value: Option<Value<'_>>, comparison: &Comparison) -> Option<bool> {
         Comparison::Le(literal) => order(literal).map(Ordering::is_le),
         Comparison::Gt(literal) => order(literal).map(Ordering::is_gt),
         Comparison::Ge(literal) => order(literal).map(Ordering::is_ge),
-        Comparison::Between(low, high) => and([
-            order(low).map(Ordering::is_ge),
-            order(high).map(Ordering::is_le),
-        ]
-        .into_iter()),
-        Comparison::In(list) => not(and(list
-            .iter()
-            .map(|literal| order(literal).map(Ordering::is_ne)))),
+        Comparison::Between(low, high) => {
+            and([order(low).map(Ordering::is_ge), order(high).map(Ordering::is_le)].into_iter())
+        }
+        Comparison::In(list) => {
+            not(and(list.iter().map(|literal| order(literal).map(Ordering::is_ne))))
+        }
         Comparison::Like(pattern) => text().map(|text| like(text, pattern)),
         Comparison::ILike(pattern) => text().map(|text| ilike(text, pattern)),
         Comparison::IsNull => Some(false),

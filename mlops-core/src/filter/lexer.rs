@@ -68,11 +68,7 @@ impl Token<'_> {
 
     /// The piece as an error shows it.
     pub(super) fn shown(&self) -> String {
-        if self.kind == Kind::End {
-            "the end".to_owned()
-        } else {
-            shown(self.text)
-        }
+        if self.kind == Kind::End { "the end".to_owned() } else { shown(self.text) }
     }
 }
 
@@ -90,11 +86,7 @@ impl<'a> Source<'a> {
     pub(super) fn fail(self, at: usize, problem: impl Display) -> Error {
         let (before, after) = self.text.split_at(at);
         let position = before.chars().count() + 1;
-        let skipped = before
-            .char_indices()
-            .rev()
-            .nth(EXCERPT - 1)
-            .map_or(0, |(i, _)| i);
+        let skipped = before.char_indices().rev().nth(EXCERPT - 1).map_or(0, |(i, _)| i);
         let open = if skipped > 0 { "…" } else { "" };
         let excerpt = format!("{open}{}^{}", flat(&before[skipped..]), cut(after, EXCERPT));
         Error::invalid(
@@ -107,10 +99,7 @@ impl<'a> Source<'a> {
     /// An error that something else was expected in the place of `found`.
     #[cold]
     pub(super) fn expected(self, wanted: impl Display, found: &Token<'_>) -> Error {
-        self.fail(
-            found.at,
-            format_args!("expected {wanted}, found {}", found.shown()),
-        )
+        self.fail(found.at, format_args!("expected {wanted}, found {}", found.shown()))
     }
 
     /// All tokens; the last one, and no other, is [`Kind::End`].
@@ -121,11 +110,7 @@ impl<'a> Source<'a> {
             at += self.text[at..].len() - self.text[at..].trim_start().len();
             let (kind, len) = self.token(at)?;
             let done = kind == Kind::End;
-            tokens.push(Token {
-                kind,
-                at,
-                text: &self.text[at..at + len],
-            });
+            tokens.push(Token { kind, at, text: &self.text[at..at + len] });
             if done {
                 return Ok(tokens);
             }
@@ -262,12 +247,8 @@ fn word_len(text: &str) -> usize {
 /// The length of `[+-]digits[.digits][e[+-]digits]` at the start of `text`, which begins so.
 fn number_len(text: &str) -> usize {
     let bytes = text.as_bytes();
-    let digits = |from: usize| {
-        from + bytes[from..]
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit())
-            .count()
-    };
+    let digits =
+        |from: usize| from + bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
     let mut len = digits(usize::from(matches!(bytes[0], b'+' | b'-')));
     if bytes.get(len) == Some(&b'.') {
         len = digits(len + 1);
@@ -283,15 +264,7 @@ fn number_len(text: &str) -> usize {
 }
 
 fn flat(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            if c.is_control() || c.is_whitespace() {
-                ' '
-            } else {
-                c
-            }
-        })
-        .collect()
+    text.chars().map(|c| if c.is_control() || c.is_whitespace() { ' ' } else { c }).collect()
 }
 
 fn cut(text: &str, chars: usize) -> String {

@@ -30,9 +30,7 @@ const MAX_DEPTH: usize = 100;
 /// How many literals `in (…)` may have.
 const MAX_LIST: usize = 1000;
 
-const KEYWORDS: [&str; 9] = [
-    "and", "or", "not", "in", "between", "like", "ilike", "is", "null",
-];
+const KEYWORDS: [&str; 9] = ["and", "or", "not", "in", "between", "like", "ilike", "is", "null"];
 
 impl Filter {
     /// The filter that `text` says; an empty text matches everything.
@@ -94,11 +92,7 @@ impl OrderBy {
         if !descending {
             parser.eat("asc");
         }
-        parser.end(if descending {
-            "the end"
-        } else {
-            "`asc`, `desc` or the end"
-        })?;
+        parser.end(if descending { "the end" } else { "`asc`, `desc` or the end" })?;
         Ok(Self { field, descending })
     }
 }
@@ -129,12 +123,7 @@ struct Parser<'a> {
 impl<'a> Parser<'a> {
     fn new(operation: &'static str, text: &'a str) -> Result<Self> {
         let source = Source::new(operation, text)?;
-        Ok(Self {
-            source,
-            tokens: source.tokens()?,
-            next: 0,
-            depth: 0,
-        })
+        Ok(Self { source, tokens: source.tokens()?, next: 0, depth: 0 })
     }
 
     fn or(&mut self) -> Result<Filter> {
@@ -215,11 +204,7 @@ impl<'a> Parser<'a> {
             "is" if !negated => {
                 negated = self.eat("not");
                 if !self.eat("null") {
-                    let wanted = if negated {
-                        "`null`"
-                    } else {
-                        "`null` or `not null`"
-                    };
+                    let wanted = if negated { "`null`" } else { "`null` or `not null`" };
                     return Err(self.source.expected(wanted, self.peek()));
                 }
                 Comparison::IsNull
@@ -234,11 +219,7 @@ impl<'a> Parser<'a> {
             }
         };
         let term = Filter::Term(field, comparison);
-        Ok(if negated {
-            Filter::Not(Box::new(term))
-        } else {
-            term
-        })
+        Ok(if negated { Filter::Not(Box::new(term)) } else { term })
     }
 
     fn operator(
@@ -306,9 +287,7 @@ impl<'a> Parser<'a> {
     fn list(&mut self, field: &Field) -> Result<Vec<Literal>> {
         self.expect(&Kind::Open, "`(`")?;
         if self.peek().kind == Kind::Close {
-            return Err(self
-                .source
-                .fail(self.peek().at, "the list of `in` is empty"));
+            return Err(self.source.fail(self.peek().at, "the list of `in` is empty"));
         }
         let mut list: Vec<Literal> = Vec::new();
         loop {
@@ -358,11 +337,7 @@ impl<'a> Parser<'a> {
 
     fn expect(&mut self, kind: &Kind<'_>, wanted: &str) -> Result<()> {
         let token = self.take();
-        if token.kind == *kind {
-            Ok(())
-        } else {
-            Err(self.source.expected(wanted, &token))
-        }
+        if token.kind == *kind { Ok(()) } else { Err(self.source.expected(wanted, &token)) }
     }
 
     fn end(&mut self, wanted: &str) -> Result<()> {

@@ -18,9 +18,9 @@ impl Display for Filter {
         match self {
             Self::All => Ok(()),
             Self::Term(field, comparison) => term(f, field, "", comparison),
-            Self::And(all) => join(f, all, " and ", |inner| {
-                matches!(inner, Self::And(_) | Self::Or(_))
-            }),
+            Self::And(all) => {
+                join(f, all, " and ", |inner| matches!(inner, Self::And(_) | Self::Or(_)))
+            }
             Self::Or(any) => join(f, any, " or ", |inner| matches!(inner, Self::Or(_))),
             Self::Not(inner) => match &**inner {
                 Self::Term(field, comparison) if has_negation(comparison) => {
@@ -54,12 +54,7 @@ impl Display for Field {
 
 impl Display for OrderBy {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}{}",
-            self.field,
-            if self.descending { " desc" } else { "" }
-        )
+        write!(f, "{}{}", self.field, if self.descending { " desc" } else { "" })
     }
 }
 
@@ -156,10 +151,7 @@ fn term(f: &mut Formatter<'_>, field: &Field, not: &str, comparison: &Comparison
 }
 
 fn literal(f: &mut Formatter<'_>, field: &Field, literal: &Literal) -> fmt::Result {
-    let instant = matches!(
-        field,
-        Field::Attribute(Attribute::Started | Attribute::Ended)
-    );
+    let instant = matches!(field, Field::Attribute(Attribute::Started | Attribute::Ended));
     match literal {
         Literal::Text(text) => quoted(f, '\'', text),
         Literal::Number(micros) if instant => {

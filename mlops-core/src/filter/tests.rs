@@ -15,10 +15,6 @@ fn parse(text: &str) -> Filter {
 fn canonical(text: &str) -> String {
     let filter = parse(text);
     let printed = filter.to_string();
-    assert_eq!(
-        parse(&printed),
-        filter,
-        "{text:?} is printed as {printed:?}"
-    );
+    assert_eq!(parse(&printed), filter, "{text:?} is printed as {printed:?}");
     printed
 }

@@ -96,14 +96,10 @@ pub fn transition(from: RunStatus, to: RunStatus) -> Result<()> {
     if from == to || to == RunStatus::Running || expects_points(from) {
         return Ok(());
     }
-    Err(Error::new(
-        ErrorKind::Conflict,
-        "tracker.update_run",
-        "the run has ended in another way",
-    )
-    .with("status", from)
-    .with("wanted", to)
-    .with_hint("resume the run first, by setting its status to running"))
+    Err(Error::new(ErrorKind::Conflict, "tracker.update_run", "the run has ended in another way")
+        .with("status", from)
+        .with("wanted", to)
+        .with_hint("resume the run first, by setting its status to running"))
 }
 
 /// Checks what a change demands of the run's status.
@@ -119,13 +115,9 @@ pub fn expectation(expect: Option<Expect>, status: RunStatus) -> Result<()> {
     if holds {
         return Ok(());
     }
-    Err(Error::new(
-        ErrorKind::Conflict,
-        "tracker.update_run",
-        "the run's status is another one",
-    )
-    .with("expected", expected)
-    .with("found", status))
+    Err(Error::new(ErrorKind::Conflict, "tracker.update_run", "the run's status is another one")
+        .with("expected", expected)
+        .with("found", status))
 }
 
 /// The part of a run that says whether it lives, and who writes it.
@@ -162,21 +154,13 @@ impl Life {
                 return invalid("a run that is running has no end");
             }
             let lease = changes.lease.clone().or_else(|| self.lease.clone());
-            return Ok(Self {
-                status,
-                ended: None,
-                lease,
-            });
+            return Ok(Self { status, ended: None, lease });
         }
         if changes.lease.is_some() {
             return invalid("a run that has ended has no lease");
         }
         let ended = changes.ended.or(self.ended).unwrap_or(now);
-        Ok(Self {
-            status,
-            ended: Some(ended),
-            lease: None,
-        })
+        Ok(Self { status, ended: Some(ended), lease: None })
     }
 }
 
@@ -188,22 +172,15 @@ pub fn trash(run_deleted: bool, experiment_deleted: bool, changes: &RunChanges) 
     if !run_deleted || changes.is_empty() {
         return Ok(());
     }
-    let only = RunChanges {
-        expect: changes.expect,
-        deleted: changes.deleted,
-        ..RunChanges::default()
-    };
+    let only =
+        RunChanges { expect: changes.expect, deleted: changes.deleted, ..RunChanges::default() };
     if changes.deleted.is_none() || *changes != only {
-        return Err(
-            Error::invalid("tracker.update_run", "the run is in the trash")
-                .with_hint("restore it first, in a call of its own"),
-        );
+        return Err(Error::invalid("tracker.update_run", "the run is in the trash")
+            .with_hint("restore it first, in a call of its own"));
     }
     if changes.deleted == Some(false) && experiment_deleted {
-        return Err(
-            Error::invalid("tracker.update_run", "the run's experiment is in the trash")
-                .with_hint("restore the experiment, which brings its runs back"),
-        );
+        return Err(Error::invalid("tracker.update_run", "the run's experiment is in the trash")
+            .with_hint("restore the experiment, which brings its runs back"));
     }
     Ok(())
 }
@@ -215,18 +192,12 @@ pub fn trash(run_deleted: bool, experiment_deleted: bool, changes: &RunChanges) 
 /// # Errors
 /// `Invalid` otherwise.
 pub fn experiment_trash(deleted: bool, changes: &ExperimentChanges) -> Result<()> {
-    let only = ExperimentChanges {
-        deleted: changes.deleted,
-        ..ExperimentChanges::default()
-    };
+    let only = ExperimentChanges { deleted: changes.deleted, ..ExperimentChanges::default() };
     if !deleted || changes.deleted == Some(false) || *changes == only {
         return Ok(());
     }
-    Err(Error::invalid(
-        "tracker.update_experiment",
-        "the experiment is in the trash",
-    )
-    .with_hint("restore it first, or in the same call"))
+    Err(Error::invalid("tracker.update_experiment", "the experiment is in the trash")
+        .with_hint("restore it first, or in the same call"))
 }
 
 /// The name of a run that was given none: the last eight digits of its id. Its first digits are the
@@ -247,13 +218,11 @@ pub fn param(key: &Key, stored: Option<&str>, offered: &str) -> Result<bool> {
     match stored {
         None => Ok(true),
         Some(stored) if stored == offered => Ok(false),
-        Some(stored) => Err(
-            Error::invalid("tracker.update_run", "the param has another value")
-                .with("param", key)
-                .with("stored", excerpt(stored))
-                .with("offered", excerpt(offered))
-                .with_hint("a param is written once; log what changes as a metric or a tag"),
-        ),
+        Some(stored) => Err(Error::invalid("tracker.update_run", "the param has another value")
+            .with("param", key)
+            .with("stored", excerpt(stored))
+            .with("offered", excerpt(offered))
+            .with_hint("a param is written once; log what changes as a metric or a tag")),
     }
 }
 
@@ -291,11 +260,9 @@ pub fn append(origin: Origin, stored: u64, before: RunStatus, after: RunStatus) 
     if expects_points(before) || after == RunStatus::Running {
         return Ok(true);
     }
-    Err(
-        Error::invalid("tracker.update_run", "points for a run that has ended")
-            .with("status", before)
-            .with_hint("resume the run first, by setting its status to running"),
-    )
+    Err(Error::invalid("tracker.update_run", "points for a run that has ended")
+        .with("status", before)
+        .with_hint("resume the run first, by setting its status to running"))
 }
 
 /// The directories that an artifact path lies in, outermost first: `a` and `a/b` for `a/b/c`.
@@ -324,12 +291,9 @@ pub fn object_is_gone(entry: &ArtifactEntry) -> Error {
 /// The error for a path that would be both a file and a directory.
 #[cold]
 pub fn file_and_directory(path: &str, other: &str) -> Error {
-    Error::invalid(
-        "tracker.update_run",
-        "a path would be both a file and a directory",
-    )
-    .with("path", path)
-    .with("other", other)
+    Error::invalid("tracker.update_run", "a path would be both a file and a directory")
+        .with("path", path)
+        .with("other", other)
 }
 
 /// Whether points may come to a run of this status: it runs, or its leftovers are being added.
@@ -350,9 +314,7 @@ fn texts<'a>(
     what: &'static str,
     values: impl IntoIterator<Item = (&'a Key, &'a String)>,
 ) -> Result<()> {
-    values
-        .into_iter()
-        .try_for_each(|(key, value)| text(what, key, value))
+    values.into_iter().try_for_each(|(key, value)| text(what, key, value))
 }
 
 /// Free text of at most [`MAX_VALUE_BYTES`]: line breaks and tabs are fine, NUL is not, because
@@ -397,11 +359,7 @@ fn too_long(what: &'static str, value: &str, bound: usize) -> Error {
 
 /// The start of a value, for a message.
 fn excerpt(value: &str) -> String {
-    value
-        .chars()
-        .take(40)
-        .flat_map(char::escape_debug)
-        .collect()
+    value.chars().take(40).flat_map(char::escape_debug).collect()
 }
 
 fn instant(instant: Option<Instant>) -> Result<()> {
@@ -432,9 +390,7 @@ fn input(input: &DatasetInput) -> Result<()> {
                 .with("at_most", MAX_SCHEMA_BYTES));
         }
     }
-    input
-        .rows
-        .map_or(Ok(()), |rows| stored_number("dataset.rows", rows))
+    input.rows.map_or(Ok(()), |rows| stored_number("dataset.rows", rows))
 }
 
 fn chunk(chunk: &MetricChunk) -> Result<()> {

@@ -34,9 +34,7 @@ pub fn experiment_create(experiment: &Experiment) -> Value {
     let mut payload = Map::new();
     payload.insert("name".into(), json!(experiment.name));
     payload.insert("created".into(), instant(experiment.created));
-    put(&mut payload, "tags", !experiment.tags.is_empty(), || {
-        json!(experiment.tags)
-    });
+    put(&mut payload, "tags", !experiment.tags.is_empty(), || json!(experiment.tags));
     Value::Object(payload)
 }
 
@@ -50,18 +48,11 @@ pub fn experiment_update(
     runs: u64,
 ) -> Option<Value> {
     let mut payload = Map::new();
-    put(&mut payload, "name", changed.name.is_some(), || {
-        json!(changed.name)
+    put(&mut payload, "name", changed.name.is_some(), || json!(changed.name));
+    put(&mut payload, "tags", !changed.tags.is_empty(), || json!(changed.tags));
+    put(&mut payload, "removed_tags", !changed.remove_tags.is_empty(), || {
+        json!(sorted(&changed.remove_tags, Key::as_str))
     });
-    put(&mut payload, "tags", !changed.tags.is_empty(), || {
-        json!(changed.tags)
-    });
-    put(
-        &mut payload,
-        "removed_tags",
-        !changed.remove_tags.is_empty(),
-        || json!(sorted(&changed.remove_tags, Key::as_str)),
-    );
     if let Some(to_trash) = changed.deleted {
         payload.insert("deleted".into(), trashed(to_trash, deleted));
         payload.insert("runs".into(), json!(runs));
@@ -80,18 +71,10 @@ pub fn run_create(run: &Run) -> Value {
     payload.insert("experiment".into(), json!(run.experiment));
     payload.insert("name".into(), json!(run.name));
     payload.insert("started".into(), instant(run.started));
-    put(&mut payload, "parent", run.parent.is_some(), || {
-        json!(run.parent)
-    });
-    put(&mut payload, "user", !run.user.is_empty(), || {
-        json!(run.user)
-    });
-    put(&mut payload, "params", !run.params.is_empty(), || {
-        json!(run.params)
-    });
-    put(&mut payload, "tags", !run.tags.is_empty(), || {
-        json!(run.tags)
-    });
+    put(&mut payload, "parent", run.parent.is_some(), || json!(run.parent));
+    put(&mut payload, "user", !run.user.is_empty(), || json!(run.user));
+    put(&mut payload, "params", !run.params.is_empty(), || json!(run.params));
+    put(&mut payload, "tags", !run.tags.is_empty(), || json!(run.tags));
     Value::Object(payload)
 }
 
@@ -108,18 +91,11 @@ pub fn run_update(
     chunk: Option<Digest>,
 ) -> Option<Value> {
     let mut payload = Map::new();
-    put(&mut payload, "params", !changed.params.is_empty(), || {
-        json!(changed.params)
+    put(&mut payload, "params", !changed.params.is_empty(), || json!(changed.params));
+    put(&mut payload, "tags", !changed.tags.is_empty(), || json!(changed.tags));
+    put(&mut payload, "removed_tags", !changed.remove_tags.is_empty(), || {
+        json!(sorted(&changed.remove_tags, Key::as_str))
     });
-    put(&mut payload, "tags", !changed.tags.is_empty(), || {
-        json!(changed.tags)
-    });
-    put(
-        &mut payload,
-        "removed_tags",
-        !changed.remove_tags.is_empty(),
-        || json!(sorted(&changed.remove_tags, Key::as_str)),
-    );
     put(&mut payload, "inputs", !changed.inputs.is_empty(), || {
         json!(sorted(&changed.inputs, place))
     });
@@ -133,29 +109,18 @@ pub fn run_update(
         sealed.insert("count".into(), json!(seal.count));
         payload.insert("seal".into(), Value::Object(sealed));
     }
-    put(
-        &mut payload,
-        "artifacts",
-        !changed.artifacts.is_empty(),
-        || {
-            let files = sorted(&changed.artifacts, |entry| entry.path.as_str());
-            let files = files.into_iter().map(|entry| {
-                let mut file = object(&entry.blob);
-                file.insert("path".into(), json!(entry.path));
-                Value::Object(file)
-            });
-            files.collect()
-        },
-    );
-    put(&mut payload, "name", changed.name.is_some(), || {
-        json!(changed.name)
+    put(&mut payload, "artifacts", !changed.artifacts.is_empty(), || {
+        let files = sorted(&changed.artifacts, |entry| entry.path.as_str());
+        let files = files.into_iter().map(|entry| {
+            let mut file = object(&entry.blob);
+            file.insert("path".into(), json!(entry.path));
+            Value::Object(file)
+        });
+        files.collect()
     });
-    put(&mut payload, "note", changed.note.is_some(), || {
-        json!(changed.note)
-    });
-    put(&mut payload, "status", changed.status.is_some(), || {
-        json!(changed.status)
-    });
+    put(&mut payload, "name", changed.name.is_some(), || json!(changed.name));
+    put(&mut payload, "note", changed.note.is_some(), || json!(changed.note));
+    put(&mut payload, "status", changed.status.is_some(), || json!(changed.status));
     match (changed.ended, changed.status) {
         (Some(ended), _) => {
             payload.insert("ended".into(), instant(ended));
@@ -189,20 +154,12 @@ fn place(input: &DatasetInput) -> (&str, &str, &str) {
 
 /// The items by their place, one each.
 fn sorted<'a, T, P: Ord>(items: &'a [T], place: impl Fn(&'a T) -> P) -> Vec<&'a T> {
-    items
-        .iter()
-        .map(|item| (place(item), item))
-        .collect::<BTreeMap<_, _>>()
-        .into_values()
-        .collect()
+    items.iter().map(|item| (place(item), item)).collect::<BTreeMap<_, _>>().into_values().collect()
 }
 
 fn metrics(points: &MetricChunk, digest: Option<Digest>) -> Value {
-    let summaries: Map<String, Value> = points
-        .summaries
-        .iter()
-        .map(|(key, summary)| (key.to_string(), json!(summary)))
-        .collect();
+    let summaries: Map<String, Value> =
+        points.summaries.iter().map(|(key, summary)| (key.to_string(), json!(summary))).collect();
     json!({
         "spool": points.origin.spool,
         "first": points.origin.first,

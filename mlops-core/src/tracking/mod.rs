@@ -19,12 +19,12 @@ mod tracker;
 pub use changes::{ArtifactEntry, Expect, RunChanges, SealedMetrics};
 pub use experiment::{CreateExperiment, Experiment, ExperimentChanges};
 pub use metric::{
-    ChunkData, ChunkId, MetricChunk, MetricHistory, MetricPoint, MetricSummary, Origin, StoredChunk,
-    check_step, MAX_STEP,
+    ChunkData, ChunkId, MAX_STEP, MetricChunk, MetricHistory, MetricPoint, MetricSummary, Origin,
+    StoredChunk, check_step,
 };
-pub use query::{ExperimentQuery, HistoryQuery, Page, PageToken, RunQuery, View, MAX_PAGE};
+pub use query::{ExperimentQuery, HistoryQuery, MAX_PAGE, Page, PageToken, RunQuery, View};
 pub use run::{
-    Artifact, Blob, BlobLocation, CreateRun, DatasetContext, DatasetInput, Digest, Lease, Run,
-    RunStatus, MAX_VALUE_BYTES,
+    Artifact, Blob, BlobLocation, CreateRun, DatasetContext, DatasetInput, Digest, Lease,
+    MAX_VALUE_BYTES, Run, RunStatus,
 };
 pub use tracker::{Purge, PurgePlan, PurgeReport, Tracker};

@@ -339,8 +339,10 @@ impl FromStr for Digest {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let invalid =
-            || Error::invalid("digest", "is not 64 hexadecimal digits").with("digest", text.escape_debug());
+        let invalid = || {
+            Error::invalid("digest", "is not 64 hexadecimal digits")
+                .with("digest", text.escape_debug())
+        };
         if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(invalid());
         }

@@ -112,9 +112,7 @@ impl RunBuilder {
         let parts = tracking.parts();
         let (experiment, parent): (ExperimentId, Option<RunId>) = match place {
             Place::Experiment(name) => (tracking.experiment(&name).await?.id, None),
-            Place::Child(parent) => {
-                (parts.tracker.run(parent).await?.experiment, Some(parent))
-            }
+            Place::Child(parent) => (parts.tracker.run(parent).await?.experiment, Some(parent)),
         };
         let source = source.map(|dir| SourceState::capture(&dir)).transpose()?.flatten();
         let environment = environment.map(|options| Environment::capture(&options));
@@ -146,7 +144,8 @@ impl RunBuilder {
             spool.remove()?;
             return Err(e);
         }
-        let run = ActiveRun::open(tracking.clone(), id, Writer::start(tracking.clone(), id, spool)?);
+        let run =
+            ActiveRun::open(tracking.clone(), id, Writer::start(tracking.clone(), id, spool)?);
         if let Some(environment) = environment {
             let json = serde_json::to_vec_pretty(&environment).map_err(|e| {
                 Error::new(ErrorKind::Internal, "run.start", "environment").with_source(e)

@@ -99,9 +99,11 @@ impl ActiveRun {
     pub fn log_metrics(&self, step: i64, metrics: &[(&str, f64)]) -> Result<()> {
         let time_micros = self.tracking.parts().clock.now_micros();
         let step = check_step(step)?;
-        self.writer.push_all(metrics.iter().map(|(key, value)| {
-            (*key, MetricPoint { step, time_micros, value: *value })
-        }))
+        self.writer.push_all(
+            metrics
+                .iter()
+                .map(|(key, value)| (*key, MetricPoint { step, time_micros, value: *value })),
+        )
     }
 
     /// Makes one atomic change of metrics, params and tags together; durable when it returns.
@@ -112,9 +114,12 @@ impl ActiveRun {
         self.writer.check_open()?;
         // What was logged before is stored before, so "last" stays the last written.
         self.flush().await?;
-        let Batch { points, mut changes } = batch;
+        let Batch { mut points, mut changes } = batch;
         if !points.is_empty() {
             let now = self.tracking.parts().clock.now_micros();
+            for time in points.time.iter_mut().filter(|time| **time == WHEN_LOGGED) {
+                *time = now;
+            }
             changes = changes.with_metrics(chunk_of(&points, SpoolId::generate(now), 0)?);
         }
         self.change(changes).await
@@ -200,7 +205,8 @@ impl ActiveRun {
         let mut sampler = self.sampler.lock().unwrap_or_else(PoisonError::into_inner);
         let sampler = sampler.get_or_insert_with(SystemSampler::new);
         let sample = sampler.sample();
-        let metrics: Vec<(&str, f64)> = sample.iter().map(|(key, value)| (&**key, *value)).collect();
+        let metrics: Vec<(&str, f64)> =
+            sample.iter().map(|(key, value)| (&**key, *value)).collect();
         self.log_metrics(step, &metrics)
     }
 
@@ -259,23 +265,25 @@ impl Batch {
         Self::default()
     }
 
-    /// Adds a value of a metric, at the instant of this call.
+    /// Adds a value of a metric; its time is when the batch is logged.
     ///
     /// # Errors
     /// `Invalid` for a bad key or step.
     pub fn metric(self, key: &str, value: f64, step: i64) -> Result<Self> {
-        use mlops_core::time::{Clock, SystemClock};
-        let time_micros = SystemClock.now_micros();
-        self.metric_at(key, MetricPoint { step, time_micros, value })
+        self.add(key, MetricPoint { step, time_micros: WHEN_LOGGED, value })
     }
 
     /// Adds a value of a metric at an instant.
     ///
     /// # Errors
     /// `Invalid` for a bad key, step or time.
-    pub fn metric_at(mut self, key: &str, point: MetricPoint) -> Result<Self> {
-        check_step(point.step)?;
+    pub fn metric_at(self, key: &str, point: MetricPoint) -> Result<Self> {
         time::check_micros(point.time_micros)?;
+        self.add(key, point)
+    }
+
+    fn add(mut self, key: &str, point: MetricPoint) -> Result<Self> {
+        check_step(point.step)?;
         let key = Key::new(key)?;
         let known = self.points.keys.iter().position(|k| *k == key);
         let id = known.unwrap_or_else(|| {
@@ -304,6 +312,9 @@ impl Batch {
         Ok(self)
     }
 }
+
+/// Stands for the instant at which a batch is logged; no instant that may be stored.
+const WHEN_LOGGED: i64 = i64::MIN;
 
 /// The reason why a run failed, on a failed run.
 pub(crate) const FAILURE_TAG: &str = "mlops.failure";

@@ -146,16 +146,18 @@ impl Writer {
         points: impl Iterator<Item = (&'a str, MetricPoint)> + Clone,
     ) -> Result<()> {
         // All keys are checked before the first is made known.
-        let keys: Vec<Key> =
-            points.clone().map(|(key, _)| Key::new(key)).collect::<Result<_>>()?;
+        let keys: Vec<Key> = points.clone().map(|(key, _)| Key::new(key)).collect::<Result<_>>()?;
         let mut state = self.shared.lock();
         let Some(spool) = &mut state.spool else { return Err(ended()) };
         let points: Vec<(u32, MetricPoint)> =
             keys.iter().zip(points).map(|(key, (_, point))| (spool.intern(key), point)).collect();
         if !spool.fits(&points) {
-            return Err(Error::invalid("run.log_metrics", "are more than a spool can hold at once")
-                .with("metrics", points.len())
-                .with_hint("raise TrackingOptions::spool_points, or log them in parts"));
+            return Err(Error::invalid(
+                "run.log_metrics",
+                "are more than a spool can hold at once",
+            )
+            .with("metrics", points.len())
+            .with_hint("raise TrackingOptions::spool_points, or log them in parts"));
         }
         self.when_room(state, |spool| spool.push_all(&points))
     }
@@ -197,9 +199,12 @@ impl Writer {
                 .unwrap_or_else(PoisonError::into_inner);
             state = again;
             if slow.timed_out() {
-                return Err(Error::unavailable("run.log_metric", "the spool is full and the store is slow")
-                    .with("waiting", waiting)
-                    .with("waited_secs", patience.as_secs_f64()));
+                return Err(Error::unavailable(
+                    "run.log_metric",
+                    "the spool is full and the store is slow",
+                )
+                .with("waiting", waiting)
+                .with("waited_secs", patience.as_secs_f64()));
             }
         }
     }
@@ -283,7 +288,8 @@ impl Shared {
             let result = self.store_all(renew, ending.as_ref());
             let mut state = self.lock();
             let waiting = state.spool.as_ref().map_or(0, |s| s.accepted() - state.stored);
-            state.trouble = result.as_ref().err().map(|e| Trouble { kind: e.kind(), text: e.to_string() });
+            state.trouble =
+                result.as_ref().err().map(|e| Trouble { kind: e.kind(), text: e.to_string() });
             self.answer(&mut state, waiting);
             let Some(ended) = &mut ending else { continue };
             if state.trouble.is_none() {
@@ -462,7 +468,8 @@ pub(crate) async fn seal(parts: &Parts, run: RunId, when: SealWhen) -> Result<()
         count: all.len() as u64,
         blob,
     };
-    let unnamed = match parts.tracker.update_run(run, RunChanges::default().with_seal(sealed)).await {
+    let unnamed = match parts.tracker.update_run(run, RunChanges::default().with_seal(sealed)).await
+    {
         Ok(unnamed) => unnamed,
         Err(e) => {
             parts.blobs.delete(&location).await?;

@@ -54,11 +54,7 @@ pub struct MemoryTracker {
 impl MemoryTracker {
     /// An empty store that takes "now" from `clock`, for which the journal names `actor`.
     pub fn new(clock: Arc<dyn Clock>, actor: Actor) -> Self {
-        Self {
-            state: Arc::default(),
-            clock,
-            actor,
-        }
+        Self { state: Arc::default(), clock, actor }
     }
 
     /// The state. No panic can leave it half changed, so a poisoned lock is as good as any.
@@ -67,10 +63,7 @@ impl MemoryTracker {
     }
 
     fn author(&self) -> Author {
-        Author {
-            actor: self.actor.clone(),
-            now: self.clock.now(),
-        }
+        Author { actor: self.actor.clone(), now: self.clock.now() }
     }
 }
 
@@ -81,10 +74,7 @@ impl Tracker for MemoryTracker {
     }
 
     fn acting_as(&self, actor: Actor) -> Arc<dyn Tracker> {
-        Arc::new(Self {
-            actor,
-            ..self.clone()
-        })
+        Arc::new(Self { actor, ..self.clone() })
     }
 
     async fn create_experiment(
@@ -142,21 +132,13 @@ impl Tracker for MemoryTracker {
 
     async fn stored_points(&self, id: RunId, spool: SpoolId) -> Result<u64> {
         let state = self.lock();
-        Ok(state
-            .run(id, "tracker.stored_points")?
-            .spools
-            .get(&spool)
-            .copied()
-            .unwrap_or(0))
+        Ok(state.run(id, "tracker.stored_points")?.spools.get(&spool).copied().unwrap_or(0))
     }
 
     async fn artifacts(&self, id: RunId, prefix: &str) -> Result<Vec<Artifact>> {
         let state = self.lock();
         let artifacts = state.run(id, "tracker.artifacts")?.artifacts.values();
-        Ok(artifacts
-            .filter(|artifact| artifact.path.is_under(prefix))
-            .cloned()
-            .collect())
+        Ok(artifacts.filter(|artifact| artifact.path.is_under(prefix)).cloned().collect())
     }
 
     async fn find_blob(&self, digest: Digest) -> Result<Option<Blob>> {

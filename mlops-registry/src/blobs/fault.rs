@@ -25,10 +25,9 @@ pub(crate) fn store_error(operation: &'static str, location: &str, error: StoreE
         StoreError::PermissionDenied { .. } => {
             Meaning::of(ErrorKind::Denied, "the store does not permit this")
         }
-        StoreError::Unauthenticated { .. } => Meaning::of(
-            ErrorKind::Denied,
-            "the store does not know these credentials",
-        ),
+        StoreError::Unauthenticated { .. } => {
+            Meaning::of(ErrorKind::Denied, "the store does not know these credentials")
+        }
         StoreError::NotSupported { .. } | StoreError::NotImplemented { .. } => {
             Meaning::of(ErrorKind::Unsupported, "the store cannot do this")
         }
@@ -40,17 +39,13 @@ pub(crate) fn store_error(operation: &'static str, location: &str, error: StoreE
         }
         // `Generic` of a local store has the cause somewhere below; of a remote one it is what is
         // left after its own retries.
-        other => io_cause(other).map_or(
-            Meaning::of(ErrorKind::Unavailable, "the store could not do this"),
-            |cause| Meaning::of_io(cause.kind()),
-        ),
+        other => io_cause(other)
+            .map_or(Meaning::of(ErrorKind::Unavailable, "the store could not do this"), |cause| {
+                Meaning::of_io(cause.kind())
+            }),
     };
     let mapped = meaning.into_error(operation);
-    let mapped = if location.is_empty() {
-        mapped
-    } else {
-        mapped.with("location", location)
-    };
+    let mapped = if location.is_empty() { mapped } else { mapped.with("location", location) };
     mapped.with_source(error)
 }
 
@@ -81,11 +76,7 @@ struct Meaning {
 
 impl Meaning {
     fn of(kind: ErrorKind, message: &'static str) -> Self {
-        Self {
-            kind,
-            message,
-            hint: None,
-        }
+        Self { kind, message, hint: None }
     }
 
     fn of_io(kind: io::ErrorKind) -> Self {
@@ -107,10 +98,9 @@ impl Meaning {
                 message: "disk quota is exhausted",
                 hint: Some("free space or raise the quota, then try again; nothing was stored"),
             },
-            Io::NotADirectory | Io::IsADirectory => Self::of(
-                ErrorKind::Invalid,
-                "a file stands where a directory should, or reversed",
-            ),
+            Io::NotADirectory | Io::IsADirectory => {
+                Self::of(ErrorKind::Invalid, "a file stands where a directory should, or reversed")
+            }
             Io::InvalidFilename => Self::of(ErrorKind::Invalid, "the file system refuses the name"),
             _ => Self::of(ErrorKind::Unavailable, "input or output failed"),
         }
@@ -143,14 +133,7 @@ mod tests {
 
     fn generic(io: io::ErrorKind) -> Error {
         let source = Box::new(io::Error::from(io));
-        store_error(
-            "blobs.upload",
-            "blobs/x",
-            StoreError::Generic {
-                store: "test",
-                source,
-            },
-        )
+        store_error("blobs.upload", "blobs/x", StoreError::Generic { store: "test", source })
     }
 
     #[test]
@@ -167,25 +150,16 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn enospc_of_the_operating_system_is_a_full_disk() {
-        let error = io_error(
-            "blobs.prepare",
-            Path::new("/tmp/x"),
-            io::Error::from_raw_os_error(28),
-        );
+        let error =
+            io_error("blobs.prepare", Path::new("/tmp/x"), io::Error::from_raw_os_error(28));
         assert_eq!(error.kind(), ErrorKind::Unavailable);
         assert_eq!(error.message(), "disk is full");
     }
 
     #[test]
     fn a_read_only_or_forbidden_file_system_is_denied() {
-        assert_eq!(
-            generic(io::ErrorKind::ReadOnlyFilesystem).kind(),
-            ErrorKind::Denied
-        );
-        assert_eq!(
-            generic(io::ErrorKind::PermissionDenied).kind(),
-            ErrorKind::Denied
-        );
+        assert_eq!(generic(io::ErrorKind::ReadOnlyFilesystem).kind(), ErrorKind::Denied);
+        assert_eq!(generic(io::ErrorKind::PermissionDenied).kind(), ErrorKind::Denied);
     }
 
     #[test]
@@ -197,13 +171,7 @@ mod tests {
 
     #[test]
     fn an_error_of_a_remote_store_is_unavailable() {
-        let error = StoreError::Generic {
-            store: "S3",
-            source: "503 slow down".into(),
-        };
-        assert_eq!(
-            store_error("blobs.get", "", error).kind(),
-            ErrorKind::Unavailable
-        );
+        let error = StoreError::Generic { store: "S3", source: "503 slow down".into() };
+        assert_eq!(store_error("blobs.get", "", error).kind(), ErrorKind::Unavailable);
     }
 }

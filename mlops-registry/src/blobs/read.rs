@@ -39,35 +39,26 @@ pub struct BlobReader {
 impl BlobReader {
     pub(super) fn new(blob: &Blob, object: GetResult) -> Result<Self> {
         const OPERATION: &str = "blobs.get";
-        let expected = Expected {
-            digest: blob.digest,
-            size: blob.size,
-        };
+        let expected = Expected { digest: blob.digest, size: blob.size };
         let location = object.meta.location;
         if object.meta.size != expected.size {
             return Err(corrupt(location.as_ref(), expected, None, object.meta.size));
         }
         let pieces = match object.payload {
             GetResultPayload::File(file, path) => {
-                file_pieces(file, blob.size, CHUNK_BYTES, move |e| {
-                    io_error(OPERATION, &path, e)
-                })
+                file_pieces(file, blob.size, CHUNK_BYTES, move |e| io_error(OPERATION, &path, e))
             }
             GetResultPayload::Stream(bytes) => {
                 let location = location.clone();
-                let bytes = bytes
-                    .map_err(move |e| store_error(OPERATION, location.as_ref(), e))
-                    .boxed();
+                let bytes =
+                    bytes.map_err(move |e| store_error(OPERATION, location.as_ref(), e)).boxed();
                 stream_pieces(bytes)
             }
         };
         let chunks = verified(pieces, expected, move |found| {
             corrupt(location.as_ref(), expected, Some(found.digest), found.size)
         });
-        Ok(Self {
-            size: blob.size,
-            chunks,
-        })
+        Ok(Self { size: blob.size, chunks })
     }
 
     /// How many bytes come in all.
@@ -104,9 +95,7 @@ impl Stream for BlobReader {
 
 impl fmt::Debug for BlobReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BlobReader")
-            .field("size", &self.size)
-            .finish_non_exhaustive()
+        f.debug_struct("BlobReader").field("size", &self.size).finish_non_exhaustive()
     }
 }
 
@@ -171,10 +160,7 @@ impl Tally {
     }
 
     pub(super) fn end(&self) -> Expected {
-        Expected {
-            digest: Digest(*self.hasher.finalize().as_bytes()),
-            size: self.size,
-        }
+        Expected { digest: Digest(*self.hasher.finalize().as_bytes()), size: self.size }
     }
 }
 
@@ -235,10 +221,7 @@ pub(super) fn file_pieces(
         if chunk.is_empty() {
             return Ok(Some((Piece::End(tally.end()), None)));
         }
-        Ok(Some((
-            Piece::Chunk(chunk.into()),
-            Some((file, tally, failed)),
-        )))
+        Ok(Some((Piece::Chunk(chunk.into()), Some((file, tally, failed)))))
     })
     .boxed()
 }
@@ -291,9 +274,7 @@ pub(super) async fn download(
         done += chunk.len() as u64;
         let target = path.to_path_buf();
         let written = off(move || {
-            staged
-                .write_all(&chunk)
-                .map_err(|e| io_error(DOWNLOAD, &target, e))?;
+            staged.write_all(&chunk).map_err(|e| io_error(DOWNLOAD, &target, e))?;
             Ok(staged)
         });
         staged = written.await?;
@@ -331,20 +312,14 @@ fn stage_beside(path: &Path, overwrite: bool) -> Result<NamedTempFile> {
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
     let directory = directory_of(path);
-    builder
-        .tempfile_in(&directory)
-        .map_err(|e| io_error(DOWNLOAD, &directory, e))
+    builder.tempfile_in(&directory).map_err(|e| io_error(DOWNLOAD, &directory, e))
 }
 
 /// Bytes, fsync, name, fsync of the directory: as in [`crate::durable`].
 fn publish(staged: NamedTempFile, path: &Path, overwrite: bool) -> Result<()> {
     let failed = |e| io_error(DOWNLOAD, path, e);
     staged.as_file().sync_all().map_err(failed)?;
-    let persisted = if overwrite {
-        staged.persist(path)
-    } else {
-        staged.persist_noclobber(path)
-    };
+    let persisted = if overwrite { staged.persist(path) } else { staged.persist_noclobber(path) };
     persisted.map_err(|e| match e.error.kind() {
         io::ErrorKind::AlreadyExists => exists(path),
         _ => failed(e.error),
@@ -365,13 +340,9 @@ fn directory_of(path: &Path) -> PathBuf {
 }
 
 fn exists(path: &Path) -> Error {
-    Error::new(
-        ErrorKind::AlreadyExists,
-        DOWNLOAD,
-        "there is something at that path",
-    )
-    .with("path", path.display())
-    .with_hint("choose another path, or ask to overwrite")
+    Error::new(ErrorKind::AlreadyExists, DOWNLOAD, "there is something at that path")
+        .with("path", path.display())
+        .with_hint("choose another path, or ask to overwrite")
 }
 
 fn corrupt(location: &str, expected: Expected, found: Option<Digest>, found_bytes: u64) -> Error {

@@ -129,13 +129,9 @@ impl Prepared {
         let opened = path.clone();
         let (file, _) = run(OPERATION, move || open_regular(OPERATION, &opened)).await?;
         let changed = path.clone();
-        let expected = Expected {
-            digest: self.digest,
-            size: self.size,
-        };
-        let pieces = file_pieces(file, self.size, chunk_bytes, move |e| {
-            io_error(OPERATION, &path, e)
-        });
+        let expected = Expected { digest: self.digest, size: self.size };
+        let pieces =
+            file_pieces(file, self.size, chunk_bytes, move |e| io_error(OPERATION, &path, e));
         Ok(verified(pieces, expected, move |found| {
             changed_meanwhile(OPERATION, &changed, expected, found)
         }))
@@ -155,11 +151,7 @@ pub(super) async fn prepare(source: BlobSource, staging: Option<PathBuf>) -> Res
 
 fn prepared_bytes(bytes: Bytes) -> Prepared {
     let digest = Digest(*blake3::hash(&bytes).as_bytes());
-    Prepared {
-        digest,
-        size: bytes.len() as u64,
-        content: Content::Bytes(bytes),
-    }
+    Prepared { digest, size: bytes.len() as u64, content: Content::Bytes(bytes) }
 }
 
 fn prepare_file(operation: &'static str, path: PathBuf) -> Result<Prepared> {
@@ -180,17 +172,10 @@ fn prepare_file(operation: &'static str, path: PathBuf) -> Result<Prepared> {
     }
     let found = tally.end();
     if found.size != size {
-        let expected = Expected {
-            digest: found.digest,
-            size,
-        };
+        let expected = Expected { digest: found.digest, size };
         return Err(changed_meanwhile(operation, &path, expected, found));
     }
-    Ok(Prepared {
-        digest: found.digest,
-        size,
-        content: Content::File(path),
-    })
+    Ok(Prepared { digest: found.digest, size, content: Content::File(path) })
 }
 
 fn prepare_reader(
@@ -203,11 +188,7 @@ fn prepare_reader(
         Error::unavailable(operation, "the reader failed").with_source(e)
     };
     let mut head = Vec::new();
-    reader
-        .by_ref()
-        .take(READER_IN_MEMORY_BYTES + 1)
-        .read_to_end(&mut head)
-        .map_err(unreadable)?;
+    reader.by_ref().take(READER_IN_MEMORY_BYTES + 1).read_to_end(&mut head).map_err(unreadable)?;
     if head.len() as u64 <= READER_IN_MEMORY_BYTES {
         return Ok(prepared_bytes(head.into()));
     }
@@ -220,9 +201,7 @@ fn prepare_reader(
     let mut tally = Tally::default();
     let mut store = |bytes: &[u8]| {
         tally.add(bytes);
-        staged
-            .write_all(bytes)
-            .map_err(|e| io_error(operation, &path, e))
+        staged.write_all(bytes).map_err(|e| io_error(operation, &path, e))
     };
     store(&head)?;
     let mut buffer = head;
@@ -237,11 +216,7 @@ fn prepare_reader(
     }
     let found = tally.end();
     let content = Content::Staged(Arc::new(path));
-    Ok(Prepared {
-        digest: found.digest,
-        size: found.size,
-        content,
-    })
+    Ok(Prepared { digest: found.digest, size: found.size, content })
 }
 
 /// Opens a regular file and says how long it is.
@@ -260,11 +235,7 @@ fn refuse_irregular(operation: &'static str, path: &Path, meta: &fs::Metadata) -
     if meta.is_file() {
         return Ok(());
     }
-    let what = if meta.is_dir() {
-        "is a directory"
-    } else {
-        "is a pipe, socket or device"
-    };
+    let what = if meta.is_dir() { "is a directory" } else { "is a pipe, socket or device" };
     Err(Error::invalid(operation, what)
         .with("path", path.display())
         .with_hint("give a regular file, or read it yourself and give the reader"))
@@ -276,20 +247,14 @@ fn changed_meanwhile(
     expected: Expected,
     found: Expected,
 ) -> Error {
-    let error = Error::new(
-        ErrorKind::Conflict,
-        operation,
-        "the file changed while it was read",
-    )
-    .with("path", path.display())
-    .with("expected_bytes", expected.size)
-    .with("found_bytes", found.size);
+    let error = Error::new(ErrorKind::Conflict, operation, "the file changed while it was read")
+        .with("path", path.display())
+        .with("expected_bytes", expected.size)
+        .with("found_bytes", found.size);
     let error = if expected.digest == found.digest {
         error
     } else {
-        error
-            .with("expected_digest", expected.digest)
-            .with("found_digest", found.digest)
+        error.with("expected_digest", expected.digest).with("found_digest", found.digest)
     };
     error.with_hint("put it again once nobody writes to it")
 }

@@ -84,11 +84,7 @@ impl Blobs {
         while let Some(batch) = batches.next().await {
             let batch: Vec<StoredBlob> = batch.into_iter().collect::<Result<_>>()?;
             let named = named(batch.iter().map(|blob| blob.location.clone()).collect()).await?;
-            orphans.extend(
-                batch
-                    .into_iter()
-                    .filter(|blob| !named.contains(&blob.location)),
-            );
+            orphans.extend(batch.into_iter().filter(|blob| !named.contains(&blob.location)));
         }
         Ok(orphans)
     }
@@ -100,8 +96,7 @@ impl Blobs {
         Answer: Future<Output = Result<HashSet<BlobLocation>>>,
     {
         let orphans = self.orphans(older_than, named).await?;
-        self.delete_all(orphans.iter().map(|blob| &blob.location))
-            .await?;
+        self.delete_all(orphans.iter().map(|blob| &blob.location)).await?;
         Ok(Swept {
             objects: orphans.len() as u64,
             bytes: orphans.iter().map(|blob| blob.size).sum(),
@@ -143,10 +138,7 @@ impl Blobs {
 
 /// The location of the object at `path`, if it has the form of a blob below `prefix`.
 fn location_below(prefix: &Path, path: &Path) -> Option<BlobLocation> {
-    let parts: Vec<_> = path
-        .prefix_match(prefix)?
-        .map(|part| part.as_ref().to_owned())
-        .collect();
+    let parts: Vec<_> = path.prefix_match(prefix)?.map(|part| part.as_ref().to_owned()).collect();
     let location = parts.join("/");
     digest_in(&location).map(|_| BlobLocation(location))
 }

@@ -34,20 +34,12 @@ impl Fixture {
     fn on_disk() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Arc::new(DurableLocal::open(dir.path().join("objects")).unwrap());
-        Self {
-            dir,
-            store: store.clone(),
-            blobs: Blobs::new(store),
-        }
+        Self { dir, store: store.clone(), blobs: Blobs::new(store) }
     }
 
     fn in_memory() -> Self {
         let store = Arc::new(InMemory::new());
-        Self {
-            dir: tempfile::tempdir().unwrap(),
-            store: store.clone(),
-            blobs: Blobs::new(store),
-        }
+        Self { dir: tempfile::tempdir().unwrap(), store: store.clone(), blobs: Blobs::new(store) }
     }
 
     fn both() -> [Self; 2] {
@@ -63,9 +55,7 @@ impl Fixture {
     }
 
     fn objects(&self) -> usize {
-        block_on(self.store.list(None).try_collect::<Vec<_>>())
-            .unwrap()
-            .len()
+        block_on(self.store.list(None).try_collect::<Vec<_>>()).unwrap().len()
     }
 
     /// Replaces the stored bytes, as a failing disk would.
@@ -83,10 +73,7 @@ impl Fixture {
 
 fn random_bytes(size: usize) -> Vec<u8> {
     let mut bytes = vec![0; size];
-    blake3::Hasher::new()
-        .update(&size.to_le_bytes())
-        .finalize_xof()
-        .fill(&mut bytes);
+    blake3::Hasher::new().update(&size.to_le_bytes()).finalize_xof().fill(&mut bytes);
     bytes
 }
 
@@ -121,10 +108,7 @@ type Calls = Arc<Mutex<Vec<(u64, u64)>>>;
 fn recorder() -> (Progress, Calls) {
     let calls = Calls::default();
     let log = Arc::clone(&calls);
-    (
-        Arc::new(move |done, total| log.lock().unwrap().push((done, total))),
-        calls,
-    )
+    (Arc::new(move |done, total| log.lock().unwrap().push((done, total))), calls)
 }
 
 #[test]
@@ -141,11 +125,7 @@ fn bytes_files_and_readers_come_back_as_they_went_in() {
             for source in sources {
                 let what = format!("{source:?} of {size} in {:?}", f.blobs);
                 let blob = f.put(source).unwrap();
-                assert_eq!(
-                    (blob.digest, blob.size),
-                    (digest(&bytes), size as u64),
-                    "{what}"
-                );
+                assert_eq!((blob.digest, blob.size), (digest(&bytes), size as u64), "{what}");
                 assert!(f.get(&blob).unwrap() == bytes, "{what}");
             }
         }
@@ -173,10 +153,7 @@ fn prepare_stores_nothing_and_one_prepared_may_be_uploaded_again() {
         let bytes = random_bytes(9 * MIB);
         let reader = BlobSource::reader(io::Cursor::new(bytes.clone()));
         let prepared = block_on(f.blobs.prepare(reader)).unwrap();
-        assert_eq!(
-            (prepared.digest(), prepared.size()),
-            (digest(&bytes), 9 * MIB as u64)
-        );
+        assert_eq!((prepared.digest(), prepared.size()), (digest(&bytes), 9 * MIB as u64));
         assert_eq!(f.objects(), 0);
         for _ in 0..2 {
             let blob = block_on(f.blobs.upload(&prepared, PutBlob::default())).unwrap();
@@ -192,10 +169,7 @@ fn a_large_reader_is_gathered_in_the_staging_directory_and_leaves_nothing_there(
     let staging = f.dir.path().join("staging");
     let blobs = f.blobs.clone().with_staging_dir(&staging);
     let reader = || BlobSource::reader(io::Cursor::new(random_bytes(9 * MIB)));
-    assert_eq!(
-        block_on(blobs.prepare(reader())).unwrap_err().kind(),
-        ErrorKind::NotFound
-    );
+    assert_eq!(block_on(blobs.prepare(reader())).unwrap_err().kind(), ErrorKind::NotFound);
     fs::create_dir(&staging).unwrap();
     let prepared = block_on(blobs.prepare(reader())).unwrap();
     assert_eq!(names_in(&staging).len(), 1);
@@ -209,20 +183,11 @@ fn the_prefix_is_no_part_of_the_location() {
     let team = f.blobs.clone().with_prefix("team/a").unwrap();
     let blob = block_on(team.put(vec![1, 2, 3], PutBlob::default())).unwrap();
     assert!(blob.location.0.starts_with("blobs/"));
-    assert!(
-        block_on(
-            f.store
-                .head(&Path::from(format!("team/a/{}", blob.location.0)))
-        )
-        .is_ok()
-    );
+    assert!(block_on(f.store.head(&Path::from(format!("team/a/{}", blob.location.0)))).is_ok());
     assert_eq!(block_on(team.get_bytes(&blob)).unwrap(), vec![1, 2, 3]);
     let listed: Vec<_> = block_on(team.list().try_collect()).unwrap();
     assert_eq!(listed[0].location, blob.location);
-    assert_eq!(
-        f.blobs.clone().with_prefix("a/../b").unwrap_err().kind(),
-        ErrorKind::Invalid
-    );
+    assert_eq!(f.blobs.clone().with_prefix("a/../b").unwrap_err().kind(), ErrorKind::Invalid);
 }
 
 #[test]
@@ -246,11 +211,7 @@ fn a_changed_byte_is_corrupt_and_the_last_chunk_never_comes() {
                 }
             });
             assert_eq!(error.kind(), ErrorKind::Corrupt);
-            for named in [
-                blob.location.0.clone(),
-                blob.digest.to_string(),
-                found.to_string(),
-            ] {
+            for named in [blob.location.0.clone(), blob.digest.to_string(), found.to_string()] {
                 assert!(error.to_string().contains(&named), "{error}");
             }
             assert!(received < size);
@@ -265,16 +226,9 @@ fn a_truncated_or_longer_object_is_corrupt_at_once() {
     for f in Fixture::both() {
         let bytes = random_bytes(3 * MIB);
         let blob = f.put(bytes.clone()).unwrap();
-        for damaged in [
-            bytes[..bytes.len() - 1].to_vec(),
-            [&bytes[..], b"x"].concat(),
-            Vec::new(),
-        ] {
-            let sizes = format!(
-                "expected_bytes: {}, found_bytes: {}",
-                bytes.len(),
-                damaged.len()
-            );
+        for damaged in [bytes[..bytes.len() - 1].to_vec(), [&bytes[..], b"x"].concat(), Vec::new()]
+        {
+            let sizes = format!("expected_bytes: {}, found_bytes: {}", bytes.len(), damaged.len());
             f.damage(&blob, damaged);
             let error = block_on(f.blobs.get(&blob)).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Corrupt);
@@ -290,12 +244,7 @@ fn a_file_cut_short_while_it_is_read_is_corrupt() {
     let mut reader = block_on(f.blobs.get(&blob)).unwrap();
     block_on(reader.try_next()).unwrap();
     let object = f.dir.path().join("objects").join(&blob.location.0);
-    fs::File::options()
-        .write(true)
-        .open(object)
-        .unwrap()
-        .set_len(MIB as u64)
-        .unwrap();
+    fs::File::options().write(true).open(object).unwrap().set_len(MIB as u64).unwrap();
     let error = block_on(reader.bytes()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
 }
@@ -316,34 +265,16 @@ fn a_location_of_another_form_or_digest_never_reaches_the_store() {
     let f = Fixture::on_disk();
     let blob = f.put(vec![1]).unwrap();
     let other = f.put(vec![2]).unwrap();
-    let at = |location: &str| Blob {
-        location: BlobLocation(location.into()),
-        ..blob.clone()
-    };
+    let at = |location: &str| Blob { location: BlobLocation(location.into()), ..blob.clone() };
     let upper = blob.location.0.to_uppercase();
     let longer = format!("{}0", blob.location.0);
     let climbing = format!("{}/../x", blob.location.0);
-    for bad in [
-        "",
-        "x",
-        "../../etc/passwd",
-        "/etc/passwd",
-        &upper,
-        &longer,
-        &climbing,
-    ] {
-        assert_eq!(
-            f.get(&at(bad)).unwrap_err().kind(),
-            ErrorKind::Invalid,
-            "{bad}"
-        );
+    for bad in ["", "x", "../../etc/passwd", "/etc/passwd", &upper, &longer, &climbing] {
+        assert_eq!(f.get(&at(bad)).unwrap_err().kind(), ErrorKind::Invalid, "{bad}");
         let deleted = block_on(f.blobs.delete(&BlobLocation(bad.into())));
         assert_eq!(deleted.unwrap_err().kind(), ErrorKind::Invalid, "{bad}");
     }
-    assert_eq!(
-        f.get(&at(&other.location.0)).unwrap_err().kind(),
-        ErrorKind::Corrupt
-    );
+    assert_eq!(f.get(&at(&other.location.0)).unwrap_err().kind(), ErrorKind::Corrupt);
 }
 
 #[test]
@@ -355,11 +286,9 @@ fn a_file_that_changed_between_prepare_and_upload_is_a_conflict_and_no_object() 
             let upload = || block_on(f.blobs.upload(&prepared, PutBlob::default()));
             let mut other = random_bytes(size);
             other[size / 2] ^= 1;
-            for changed in [
-                other.clone(),
-                other[1..].to_vec(),
-                [&random_bytes(size)[..], b"more"].concat(),
-            ] {
+            for changed in
+                [other.clone(), other[1..].to_vec(), [&random_bytes(size)[..], b"more"].concat()]
+            {
                 fs::write(&path, changed).unwrap();
                 assert_eq!(upload().unwrap_err().kind(), ErrorKind::Conflict);
                 assert_eq!(f.objects(), 0);
@@ -382,20 +311,12 @@ fn a_file_that_changes_during_the_upload_is_a_conflict_and_no_object() {
             file.seek(SeekFrom::End(-1)).unwrap();
             file.write_all(b"!").unwrap();
         });
-        let put = f
-            .blobs
-            .put(path.as_path(), PutBlob::default().with_progress(progress));
+        let put = f.blobs.put(path.as_path(), PutBlob::default().with_progress(progress));
         let error = block_on(put).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Conflict);
-        assert!(
-            error.to_string().contains("changed while it was read"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("changed while it was read"), "{error}");
         assert_eq!(f.objects(), 0);
-        assert!(
-            staged_left(&f).is_empty(),
-            "nothing is left of the parts either"
-        );
+        assert!(staged_left(&f).is_empty(), "nothing is left of the parts either");
     }
 }
 
@@ -404,20 +325,14 @@ fn directories_devices_and_pipes_are_invalid_and_links_are_followed() {
     let f = Fixture::in_memory();
     let put = |path: &FsPath| f.put(path);
     assert_eq!(put(f.dir.path()).unwrap_err().kind(), ErrorKind::Invalid);
-    assert_eq!(
-        put(FsPath::new("/no/such/file")).unwrap_err().kind(),
-        ErrorKind::NotFound
-    );
+    assert_eq!(put(FsPath::new("/no/such/file")).unwrap_err().kind(), ErrorKind::NotFound);
     let below = f.file("file", b"content").join("below");
     assert_eq!(put(&below).unwrap_err().kind(), ErrorKind::Invalid);
 
     #[cfg(unix)]
     {
         use std::os::unix::fs::symlink;
-        assert_eq!(
-            put(FsPath::new("/dev/null")).unwrap_err().kind(),
-            ErrorKind::Invalid
-        );
+        assert_eq!(put(FsPath::new("/dev/null")).unwrap_err().kind(), ErrorKind::Invalid);
         let pipe = f.dir.path().join("pipe");
         let mode = rustix::fs::Mode::from_raw_mode(0o600);
         rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
@@ -431,10 +346,7 @@ fn directories_devices_and_pipes_are_invalid_and_links_are_followed() {
         let blob = put(&link("file")).unwrap();
         assert_eq!(f.get(&blob).unwrap(), "content");
         assert_eq!(put(&link("pipe")).unwrap_err().kind(), ErrorKind::Invalid);
-        assert_eq!(
-            put(&link("nothing")).unwrap_err().kind(),
-            ErrorKind::NotFound
-        );
+        assert_eq!(put(&link("nothing")).unwrap_err().kind(), ErrorKind::NotFound);
     }
 }
 
@@ -445,21 +357,14 @@ fn a_reader_that_fails_stores_nothing() {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
             let some = buffer.len().min(self.0);
             self.0 -= some;
-            if some == 0 {
-                Err(io::Error::other("the cable is out"))
-            } else {
-                Ok(some)
-            }
+            if some == 0 { Err(io::Error::other("the cable is out")) } else { Ok(some) }
         }
     }
     let f = Fixture::in_memory();
     for size in [10, 10 * MIB] {
         let error = f.put(BlobSource::reader(Failing(size))).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable);
-        assert!(
-            format!("{error:?}").contains("the cable is out"),
-            "{error:?}"
-        );
+        assert!(format!("{error:?}").contains("the cable is out"), "{error:?}");
     }
     assert_eq!(f.objects(), 0);
 }
@@ -506,10 +411,7 @@ fn download_writes_the_whole_file_and_replaces_only_when_asked() {
         assert!(fs::read(&to).unwrap() == bytes);
 
         let anyway = DownloadBlob::default().with_overwrite();
-        assert_eq!(
-            download(&out, anyway.clone()).unwrap_err().kind(),
-            ErrorKind::Invalid
-        );
+        assert_eq!(download(&out, anyway.clone()).unwrap_err().kind(), ErrorKind::Invalid);
         let nowhere = download(&out.join("no/such"), anyway.clone()).unwrap_err();
         assert_eq!(nowhere.kind(), ErrorKind::NotFound);
         let below = download(&to.join("below"), anyway).unwrap_err();
@@ -559,11 +461,7 @@ fn sweep_takes_what_is_old_and_unnamed_and_nothing_else() {
         let orphan = f.put(vec![2; 20]).unwrap();
         f.put(vec![1; 10]).unwrap();
         let strange = Path::from("blobs/README");
-        block_on(
-            f.store
-                .put(&strange, PutPayload::from_static(b"not a blob")),
-        )
-        .unwrap();
+        block_on(f.store.put(&strange, PutPayload::from_static(b"not a blob"))).unwrap();
         let named = |asked: Vec<BlobLocation>| {
             let named = asked.into_iter().filter(|l| *l == kept.location).collect();
             async move { Ok(named) }
@@ -572,11 +470,7 @@ fn sweep_takes_what_is_old_and_unnamed_and_nothing_else() {
         assert_eq!(sweep(never).objects, 0);
         let planned = block_on(f.blobs.orphans(ever, named)).unwrap();
         assert_eq!(planned.len(), 2);
-        assert!(
-            planned
-                .iter()
-                .any(|b| b.location == orphan.location && b.size == 20)
-        );
+        assert!(planned.iter().any(|b| b.location == orphan.location && b.size == 20));
         let swept = sweep(ever);
         assert_eq!((swept.objects, swept.bytes), (2, 30));
         assert_eq!(f.get(&kept).unwrap(), vec![1; 10]);
@@ -592,10 +486,7 @@ fn an_error_of_the_naming_database_stops_the_sweep() {
     f.put(vec![1]).unwrap();
     let ever = from_micros_lossy(mlops_core::time::MAX_MICROS);
     let away = |_| async { Err(mlops_core::Error::unavailable("test", "away")) };
-    assert_eq!(
-        block_on(f.blobs.sweep(ever, away)).unwrap_err().kind(),
-        ErrorKind::Unavailable
-    );
+    assert_eq!(block_on(f.blobs.sweep(ever, away)).unwrap_err().kind(), ErrorKind::Unavailable);
     assert_eq!(f.objects(), 1);
 }
 
@@ -604,10 +495,7 @@ fn a_store_whose_place_is_taken_by_a_file_is_an_error_and_not_a_panic() {
     let f = Fixture::on_disk();
     fs::write(f.dir.path().join("objects/blobs"), b"in the way").unwrap();
     for size in [1, 9 * MIB] {
-        assert_eq!(
-            f.put(random_bytes(size)).unwrap_err().kind(),
-            ErrorKind::Invalid
-        );
+        assert_eq!(f.put(random_bytes(size)).unwrap_err().kind(), ErrorKind::Invalid);
     }
 }
 
@@ -635,10 +523,7 @@ async fn all_of_it_works_under_tokio_and_in_tasks() {
         let (blobs, to) = (f.blobs.clone(), f.dir.path().join("out"));
         let download = async move {
             let options = DownloadBlob::default().with_overwrite();
-            blobs
-                .download(&blob, &to, options)
-                .await
-                .map(|()| fs::read(&to).unwrap())
+            blobs.download(&blob, &to, options).await.map(|()| fs::read(&to).unwrap())
         };
         assert!(tokio::spawn(download).await.unwrap().unwrap() == bytes);
     }

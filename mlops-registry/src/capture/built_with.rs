@@ -24,10 +24,7 @@ pub(super) fn rustc() -> Option<String> {
 
 pub(super) fn rustc_of(executable: &Path) -> Option<String> {
     let comment = section(&mut File::open(executable).ok()?, b".comment").ok()??;
-    let start = comment
-        .windows(MARK.len())
-        .position(|window| window == MARK)?
-        + MARK.len();
+    let start = comment.windows(MARK.len()).position(|window| window == MARK)? + MARK.len();
     let version = comment.get(start..)?.split(|byte| *byte == 0).next()?;
     let version = std::str::from_utf8(version).ok()?.trim();
     (!version.is_empty()).then(|| version.to_owned())
@@ -48,9 +45,7 @@ fn section(file: &mut (impl Read + Seek), name: &[u8]) -> io::Result<Option<Vec<
     };
     let names = content(file, names)?;
     for entry in table.chunks_exact(ENTRY_BYTES) {
-        let text = names
-            .get(number(entry, 0, 4) as usize..)
-            .unwrap_or_default();
+        let text = names.get(number(entry, 0, 4) as usize..).unwrap_or_default();
         if text.split(|byte| *byte == 0).next() == Some(name) {
             return content(file, entry).map(Some);
         }
@@ -74,8 +69,5 @@ fn read_at(file: &mut (impl Read + Seek), offset: u64, size: u64) -> io::Result<
 /// A little-endian number of `size` ≤ 8 bytes; 0 if it lies outside.
 fn number(bytes: &[u8], at: usize, size: usize) -> u64 {
     let field = bytes.get(at..at + size).unwrap_or_default();
-    field
-        .iter()
-        .rev()
-        .fold(0, |number, byte| number << 8 | u64::from(*byte))
+    field.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }

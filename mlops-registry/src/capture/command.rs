@@ -47,10 +47,7 @@ pub(super) fn run(
     deadline: Instant,
     max_bytes: usize,
 ) -> io::Result<Output> {
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(command, 0);
     let mut child = Running(command.spawn()?);
@@ -59,36 +56,21 @@ pub(super) fn run(
     let stdout = read_aside(stdout, max_bytes, false)?;
     let stderr = read_aside(stderr, MAX_STDERR_BYTES, true)?;
 
-    let empty = |end| Output {
-        end,
-        stdout: Vec::new(),
-        stderr: String::new(),
-    };
+    let empty = |end| Output { end, stdout: Vec::new(), stderr: String::new() };
     let (bytes, over) = match stdout.recv_timeout(until(deadline)) {
         Ok(read) => read,
         Err(RecvTimeoutError::Timeout) => return Ok(empty(End::TimedOut)),
         Err(RecvTimeoutError::Disconnected) => (Vec::new(), false),
     };
     if over {
-        return Ok(Output {
-            stdout: bytes,
-            ..empty(End::TooLong)
-        });
+        return Ok(Output { stdout: bytes, ..empty(End::TooLong) });
     }
     let Some(status) = child.wait(deadline)? else {
         return Ok(empty(End::TimedOut));
     };
-    let end = if status.success() {
-        End::Success
-    } else {
-        End::Failed(status.code())
-    };
+    let end = if status.success() { End::Success } else { End::Failed(status.code()) };
     let (reason, _) = stderr.recv_timeout(until(deadline)).unwrap_or_default();
-    Ok(Output {
-        end,
-        stdout: bytes,
-        stderr: String::from_utf8_lossy(&reason).trim().to_owned(),
-    })
+    Ok(Output { end, stdout: bytes, stderr: String::from_utf8_lossy(&reason).trim().to_owned() })
 }
 
 /// A child that does not survive its owner.
@@ -113,9 +95,8 @@ impl Drop for Running {
         // Once it was waited for, its number may belong to somebody else.
         if matches!(self.0.try_wait(), Ok(None)) {
             #[cfg(unix)]
-            if let Some(group) = i32::try_from(self.0.id())
-                .ok()
-                .and_then(rustix::process::Pid::from_raw)
+            if let Some(group) =
+                i32::try_from(self.0.id()).ok().and_then(rustix::process::Pid::from_raw)
             {
                 let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
             }
@@ -136,19 +117,17 @@ fn read_aside<R: Read + Send + 'static>(
     let Some(mut from) = from else {
         return Ok(receiver);
     };
-    thread::Builder::new()
-        .name("mlops-capture".into())
-        .spawn(move || {
-            let mut bytes = Vec::new();
-            // A read that fails ends the output; how the child ended says whether it is whole.
-            let _ = from.by_ref().take(max as u64 + 1).read_to_end(&mut bytes);
-            let over = bytes.len() > max;
-            bytes.truncate(max);
-            if over && drain {
-                let _ = io::copy(&mut from, &mut io::sink());
-            }
-            let _ = sender.send((bytes, over));
-        })?;
+    thread::Builder::new().name("mlops-capture".into()).spawn(move || {
+        let mut bytes = Vec::new();
+        // A read that fails ends the output; how the child ended says whether it is whole.
+        let _ = from.by_ref().take(max as u64 + 1).read_to_end(&mut bytes);
+        let over = bytes.len() > max;
+        bytes.truncate(max);
+        if over && drain {
+            let _ = io::copy(&mut from, &mut io::sink());
+        }
+        let _ = sender.send((bytes, over));
+    })?;
     Ok(receiver)
 }
 

@@ -158,11 +158,7 @@ pub struct EnvironmentOptions {
 impl Default for EnvironmentOptions {
     fn default() -> Self {
         let variables = VARIABLES.map(str::to_owned).to_vec();
-        Self {
-            dir: None,
-            build: None,
-            variables,
-        }
+        Self { dir: None, build: None, variables }
     }
 }
 
@@ -283,12 +279,10 @@ pub(super) fn select(
     variables: impl IntoIterator<Item = (String, String)>,
 ) -> BTreeMap<String, String> {
     let asked_for = |name: &str| {
-        patterns
-            .iter()
-            .any(|pattern| match pattern.strip_suffix('*') {
-                Some(start) => !start.is_empty() && name.starts_with(start),
-                None => pattern == name,
-            })
+        patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
+            Some(start) => !start.is_empty() && name.starts_with(start),
+            None => pattern == name,
+        })
     };
     variables
         .into_iter()
@@ -299,9 +293,7 @@ pub(super) fn select(
 
 /// The crates of the nearest `Cargo.lock`. A file that cannot be read counts as none.
 fn crates_of(dir: &Path) -> Option<BTreeMap<String, Vec<String>>> {
-    let file = dir
-        .ancestors()
-        .find_map(|dir| std::fs::File::open(dir.join("Cargo.lock")).ok())?;
+    let file = dir.ancestors().find_map(|dir| std::fs::File::open(dir.join("Cargo.lock")).ok())?;
     let mut text = String::new();
     file.take(MAX_LOCK_BYTES).read_to_string(&mut text).ok()?;
     Some(parse_lock(&text))
@@ -336,12 +328,9 @@ pub(super) fn parse_lock(text: &str) -> BTreeMap<String, Vec<String>> {
 
 /// The name that the session gives, else the one that `/etc/passwd` has, else the number.
 pub(super) fn user() -> Option<String> {
-    let named = ["USER", "LOGNAME", "USERNAME"]
-        .into_iter()
-        .find_map(variable);
-    let named = named
-        .map(|name| name.to_string_lossy().into_owned())
-        .filter(|name| !name.is_empty());
+    let named = ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(variable);
+    let named =
+        named.map(|name| name.to_string_lossy().into_owned()).filter(|name| !name.is_empty());
     #[cfg(unix)]
     let named = named.or_else(|| Some(user_by_number()));
     named
@@ -351,12 +340,8 @@ pub(super) fn user() -> Option<String> {
 fn user_by_number() -> String {
     let number = rustix::process::getuid().as_raw().to_string();
     let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let account = accounts
-        .lines()
-        .find(|line| line.split(':').nth(2) == Some(&number));
-    let name = account
-        .and_then(|line| line.split(':').next())
-        .filter(|name| !name.is_empty());
+    let account = accounts.lines().find(|line| line.split(':').nth(2) == Some(&number));
+    let name = account.and_then(|line| line.split(':').next()).filter(|name| !name.is_empty());
     name.map_or_else(|| format!("uid:{number}"), str::to_owned)
 }
 
@@ -367,16 +352,11 @@ fn all_variables() -> impl Iterator<Item = (String, String)> {
 }
 
 fn variable(name: &str) -> Option<OsString> {
-    read_variables()
-        .find(|(found, _)| found == name)
-        .map(|(_, value)| value)
+    read_variables().find(|(found, _)| found == name).map(|(_, value)| value)
 }
 
 /// The one place of this crate that reads the environment.
-#[allow(
-    clippy::disallowed_methods,
-    reason = "what this file is for: it stores an allow-list only"
-)]
+#[allow(clippy::disallowed_methods, reason = "what this file is for: it stores an allow-list only")]
 fn read_variables() -> impl Iterator<Item = (OsString, OsString)> {
     std::env::vars_os()
 }

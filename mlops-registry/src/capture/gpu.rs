@@ -69,15 +69,8 @@ pub(super) fn list_files(driver: &Path) -> Vec<Gpu> {
         .iter()
         .filter_map(|directory| {
             let text = std::fs::read_to_string(directory.join("information")).ok()?;
-            let model = text
-                .lines()
-                .find_map(|line| line.strip_prefix("Model:"))?
-                .trim();
-            Some(Gpu {
-                name: model.to_owned(),
-                memory_bytes: None,
-                driver: version.clone(),
-            })
+            let model = text.lines().find_map(|line| line.strip_prefix("Model:"))?.trim();
+            Some(Gpu { name: model.to_owned(), memory_bytes: None, driver: version.clone() })
         })
         .collect()
 }
@@ -88,34 +81,25 @@ pub(super) fn parse_list(answer: &str) -> Vec<Gpu> {
         let driver = fields.next()?;
         let memory = fields.next()?;
         let name = fields.next().filter(|name| !name.is_empty())?;
-        let driver = driver
-            .starts_with(|c: char| c.is_ascii_digit())
-            .then(|| driver.to_owned());
+        let driver = driver.starts_with(|c: char| c.is_ascii_digit()).then(|| driver.to_owned());
         let memory_bytes = first_number(memory).map(|mib| (mib * MIB) as u64);
-        Some(Gpu {
-            name: name.to_owned(),
-            memory_bytes,
-            driver,
-        })
+        Some(Gpu { name: name.to_owned(), memory_bytes, driver })
     });
     rows.collect()
 }
 
 pub(super) fn parse_load(answer: &str) -> Vec<GpuLoad> {
-    let rows = answer
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .map(|line| {
-            let mut fields = line.split(',').map(first_number);
-            let mut next = || fields.next().flatten();
-            let (percent, used, total) = (next(), next(), next());
-            let share = used.zip(total).filter(|(_, total)| *total > 0.0);
-            GpuLoad {
-                percent,
-                memory_used_bytes: used.map(|mib| mib * MIB),
-                memory_percent: share.map(|(used, total)| 100.0 * used / total),
-            }
-        });
+    let rows = answer.lines().filter(|line| !line.trim().is_empty()).map(|line| {
+        let mut fields = line.split(',').map(first_number);
+        let mut next = || fields.next().flatten();
+        let (percent, used, total) = (next(), next(), next());
+        let share = used.zip(total).filter(|(_, total)| *total > 0.0);
+        GpuLoad {
+            percent,
+            memory_used_bytes: used.map(|mib| mib * MIB),
+            memory_percent: share.map(|(used, total)| 100.0 * used / total),
+        }
+    });
     rows.collect()
 }
 
@@ -129,20 +113,14 @@ fn first_number(field: &str) -> Option<f64> {
 fn driver_version(text: &str) -> Option<String> {
     let words = text.lines().next()?.split_whitespace();
     let is_version = |word: &&str| {
-        word.contains('.')
-            && word
-                .bytes()
-                .all(|byte| byte.is_ascii_digit() || byte == b'.')
+        word.contains('.') && word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
     };
     words.into_iter().find(is_version).map(str::to_owned)
 }
 
 fn query(smi: &Path, fields: &str) -> Option<String> {
     let mut command = Command::new(smi);
-    command
-        .arg(format!("--query-gpu={fields}"))
-        .arg("--format=csv,noheader")
-        .env("LC_ALL", "C");
+    command.arg(format!("--query-gpu={fields}")).arg("--format=csv,noheader").env("LC_ALL", "C");
     let output = command::run(&mut command, Instant::now() + LIMIT, MAX_ANSWER_BYTES).ok()?;
     (output.end == End::Success).then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }

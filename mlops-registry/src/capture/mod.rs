@@ -98,10 +98,7 @@ pub fn tags(source: Option<&SourceState>, env: &Environment) -> Vec<(String, Str
         ("mlops.cpu", env.cpu_model.clone()),
         ("mlops.gpu", Some(gpus.join("; "))),
         ("mlops.rustc", env.rustc.clone()),
-        (
-            "mlops.package",
-            build.map(|build| format!("{} {}", build.package, build.version)),
-        ),
+        ("mlops.package", build.map(|build| format!("{} {}", build.package, build.version))),
     ];
     rows.into_iter()
         .filter_map(|(name, value)| Some((name.to_owned(), tag_value(&value?)?)))

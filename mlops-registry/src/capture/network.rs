@@ -16,11 +16,7 @@ pub(super) struct Network {
 impl Network {
     /// Starts counting.
     pub(super) fn new() -> Self {
-        Self {
-            counters: Counters::new(),
-            received: 0,
-            sent: 0,
-        }
+        Self { counters: Counters::new(), received: 0, sent: 0 }
     }
 
     /// Received and sent since the start; `None` if the system does not tell.
@@ -42,9 +38,7 @@ struct Counters {
 #[cfg(target_os = "linux")]
 impl Counters {
     fn new() -> Self {
-        Self {
-            last: read().unwrap_or_default(),
-        }
+        Self { last: read().unwrap_or_default() }
     }
 
     fn moved(&mut self) -> Option<(u64, u64)> {
@@ -57,9 +51,7 @@ impl Counters {
 
 #[cfg(target_os = "linux")]
 fn read() -> Option<Vec<(String, u64, u64)>> {
-    std::fs::read_to_string("/proc/self/net/dev")
-        .ok()
-        .map(|text| parse(&text))
+    std::fs::read_to_string("/proc/self/net/dev").ok().map(|text| parse(&text))
 }
 
 /// Reads lines like `  eth0: 1296 2 0 0 0 0 0 0 840 …`: received bytes first, sent bytes ninth.
@@ -67,9 +59,7 @@ fn read() -> Option<Vec<(String, u64, u64)>> {
 pub(super) fn parse(text: &str) -> Vec<(String, u64, u64)> {
     let rows = text.lines().filter_map(|line| {
         let (name, counters) = line.split_once(':')?;
-        let mut counters = counters
-            .split_whitespace()
-            .map(|number| number.parse().ok());
+        let mut counters = counters.split_whitespace().map(|number| number.parse().ok());
         let received = counters.next()??;
         let sent = counters.nth(7)??;
         let name = name.trim();
@@ -84,9 +74,7 @@ pub(super) fn moved_between(
     before: &[(String, u64, u64)],
     now: &[(String, u64, u64)],
 ) -> (u64, u64) {
-    let pairs = now
-        .iter()
-        .filter_map(|now| Some((before.iter().find(|old| old.0 == now.0)?, now)));
+    let pairs = now.iter().filter_map(|now| Some((before.iter().find(|old| old.0 == now.0)?, now)));
     pairs.fold((0, 0), |(received, sent), (old, now)| {
         (
             received.saturating_add(now.1.saturating_sub(old.1)),
@@ -104,17 +92,13 @@ struct Counters {
 #[cfg(not(target_os = "linux"))]
 impl Counters {
     fn new() -> Self {
-        Self {
-            networks: sysinfo::Networks::new_with_refreshed_list().ok(),
-        }
+        Self { networks: sysinfo::Networks::new_with_refreshed_list().ok() }
     }
 
     fn moved(&mut self) -> Option<(u64, u64)> {
         let networks = self.networks.as_mut()?;
         networks.refresh(true);
-        let physical = networks
-            .iter()
-            .filter(|(name, _)| *name != "lo" && *name != "lo0");
+        let physical = networks.iter().filter(|(name, _)| *name != "lo" && *name != "lo0");
         Some(physical.fold((0, 0), |(received, sent), (_, interface)| {
             (
                 received.saturating_add(interface.received()),

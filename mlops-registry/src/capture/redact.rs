@@ -43,10 +43,7 @@ pub fn looks_secret(name: &str) -> bool {
     if name == "PWD" {
         return false;
     }
-    let name = name
-        .to_ascii_lowercase()
-        .replace("tokeniz", "")
-        .replace("tokenis", "");
+    let name = name.to_ascii_lowercase().replace("tokeniz", "").replace("tokenis", "");
     ANYWHERE.iter().any(|part| name.contains(part))
         || name
             .split(|c: char| !c.is_ascii_alphanumeric())
@@ -65,11 +62,7 @@ pub(super) fn command_line(args: impl IntoIterator<Item = String>) -> Vec<String
     for (at, arg) in args.into_iter().enumerate() {
         let open = option.take();
         if let Some(name) = open.filter(|_| !arg.starts_with("--")) {
-            redacted.push(if hides(&name, &arg) {
-                HIDDEN.to_owned()
-            } else {
-                arg
-            });
+            redacted.push(if hides(&name, &arg) { HIDDEN.to_owned() } else { arg });
             continue;
         }
         redacted.push(match arg.split_once('=') {
@@ -134,15 +127,10 @@ pub(super) fn urls(text: &str) -> Cow<'_, str> {
 /// Where the authority ends that `text` starts with. In a list of URLs (`s3://k@a,s3://k@b`) that
 /// is at the separator; elsewhere a comma may be part of a password.
 fn authority_end(text: &str) -> usize {
-    let end = text
-        .find(['/', '?', '#', ' ', '\n', '"', '\''])
-        .unwrap_or(text.len());
+    let end = text.find(['/', '?', '#', ' ', '\n', '"', '\'']).unwrap_or(text.len());
     let (authority, tail) = text.split_at(end);
     let is_list = authority.ends_with(':') && tail.starts_with("//");
-    authority
-        .rfind([',', ';', '|'])
-        .filter(|_| is_list)
-        .unwrap_or(end)
+    authority.rfind([',', ';', '|']).filter(|_| is_list).unwrap_or(end)
 }
 
 /// `text` without the values of secret parameters: `?token=…`, `&sig=…`.
@@ -186,10 +174,7 @@ pub(super) fn remote(url: &str) -> String {
 
 /// The scheme at the end of what stands before `://`.
 fn scheme(before: &str) -> &str {
-    before
-        .rsplit(|c: char| !c.is_ascii_alphanumeric())
-        .next()
-        .unwrap_or_default()
+    before.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default()
 }
 
 fn is_web(scheme: &str) -> bool {
@@ -206,9 +191,7 @@ fn is_malformed(authority: &str) -> bool {
 /// Whether `text` could be the name of an option, a setting or a header.
 fn is_name(text: &str) -> bool {
     !text.is_empty()
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'+'))
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'+'))
 }
 
 /// Whether `value` of `name` is to be hidden.

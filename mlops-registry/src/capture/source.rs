@@ -205,29 +205,14 @@ impl SourceState {
 /// The directories at or above `dir` that have a `.git`, nearest first. It is a file in linked
 /// worktrees and submodules; whether it is a repository, git must say.
 fn work_trees(dir: &Path) -> Vec<PathBuf> {
-    let dir = dir
-        .canonicalize()
-        .or_else(|_| std::path::absolute(dir))
-        .unwrap_or_default();
-    dir.ancestors()
-        .filter(|dir| dir.join(".git").exists())
-        .map(Path::to_owned)
-        .collect()
+    let dir = dir.canonicalize().or_else(|_| std::path::absolute(dir)).unwrap_or_default();
+    dir.ancestors().filter(|dir| dir.join(".git").exists()).map(Path::to_owned).collect()
 }
 
 fn entry(options: &SourceOptions, root: &Path) -> Option<String> {
-    let entry = options
-        .entry
-        .clone()
-        .or_else(|| std::env::current_exe().ok())?;
+    let entry = options.entry.clone().or_else(|| std::env::current_exe().ok())?;
     let entry = entry.canonicalize().unwrap_or(entry);
-    Some(
-        entry
-            .strip_prefix(root)
-            .unwrap_or(&entry)
-            .to_string_lossy()
-            .into_owned(),
-    )
+    Some(entry.strip_prefix(root).unwrap_or(&entry).to_string_lossy().into_owned())
 }
 
 /// What one repository says of itself.
@@ -358,10 +343,7 @@ impl Look<'_> {
         } else {
             "HEAD"
         };
-        let (from, to) = (
-            format!("--src-prefix=a/{prefix}"),
-            format!("--dst-prefix=b/{prefix}"),
-        );
+        let (from, to) = (format!("--src-prefix=a/{prefix}"), format!("--dst-prefix=b/{prefix}"));
         let left = self.options.max_diff_bytes.saturating_sub(self.diff.len());
         let mut patch = self.git(
             root,
@@ -403,22 +385,14 @@ impl Look<'_> {
         if depth >= MAX_DEPTH {
             return self.lacks(Truncated::Submodule);
         }
-        let args = [
-            "config",
-            "-z",
-            "--file",
-            ".gitmodules",
-            "--get-regexp",
-            r"^submodule\..*\.path$",
-        ];
+        let args =
+            ["config", "-z", "--file", ".gitmodules", "--get-regexp", r"^submodule\..*\.path$"];
         let Ok(listed) = self.git(root, &[], MAX_LIST_BYTES, &args) else {
             return self.lacks(Truncated::Submodule);
         };
         for (_, path) in pairs(&listed.stdout) {
             let module = Path::new(&path);
-            let stays_inside = module
-                .components()
-                .all(|part| matches!(part, Component::Normal(_)));
+            let stays_inside = module.components().all(|part| matches!(part, Component::Normal(_)));
             let directory = root.join(module);
             if !stays_inside || !directory.join(".git").exists() {
                 continue;
@@ -434,12 +408,8 @@ impl Look<'_> {
     /// read in time, for then nothing may be called that would run a filter.
     fn settings(&self, root: &Path) -> Result<Option<Settings>> {
         let wanted = r"^(remote\.origin\.url|filter\..*\.(clean|smudge|process|required))$";
-        let output = self.git(
-            root,
-            &[],
-            MAX_LIST_BYTES,
-            &["config", "-z", "--get-regexp", wanted],
-        )?;
+        let output =
+            self.git(root, &[], MAX_LIST_BYTES, &["config", "-z", "--get-regexp", wanted])?;
         match output.end {
             // 1: no such settings.
             End::Success | End::Failed(Some(1)) => {}
@@ -450,9 +420,7 @@ impl Look<'_> {
         for (key, value) in pairs(&output.stdout) {
             if key == "remote.origin.url" {
                 // The first is the one that `git fetch` uses.
-                settings
-                    .remote
-                    .get_or_insert_with(|| redact::remote(&value));
+                settings.remote.get_or_insert_with(|| redact::remote(&value));
             } else {
                 settings.filters.push(key);
             }
@@ -483,11 +451,7 @@ impl Look<'_> {
             .env("LC_ALL", "C")
             .env("GIT_CONFIG_COUNT", filters.len().to_string());
         for (at, key) in filters.iter().enumerate() {
-            let value = if key.ends_with(".required") {
-                "false"
-            } else {
-                ""
-            };
+            let value = if key.ends_with(".required") { "false" } else { "" };
             command.env(format!("GIT_CONFIG_KEY_{at}"), key);
             command.env(format!("GIT_CONFIG_VALUE_{at}"), value);
         }
@@ -512,9 +476,7 @@ struct Settings {
 
 /// The `key\nvalue\0` records of `git config -z`. A key without a value counts as an empty one.
 fn pairs(output: &[u8]) -> Vec<(String, String)> {
-    let records = output
-        .split(|byte| *byte == 0)
-        .filter(|record| !record.is_empty());
+    let records = output.split(|byte| *byte == 0).filter(|record| !record.is_empty());
     let pair = |record: &[u8]| {
         let text = String::from_utf8_lossy(record);
         let (key, value) = text.split_once('\n').unwrap_or((&text, ""));
@@ -528,19 +490,13 @@ pub(super) fn cut_to_whole_files(patch: &mut Vec<u8>) {
     // Content never looks like this: its lines start with a space, a sign, or a letter of base 85
     // followed by no space.
     let start = b"\ndiff --git ";
-    let last = patch
-        .windows(start.len())
-        .rposition(|window| window == start);
+    let last = patch.windows(start.len()).rposition(|window| window == start);
     patch.truncate(last.map_or(0, |at| at + 1));
 }
 
 fn failure(root: &Path, output: &Output) -> Error {
     let untrusted = output.stderr.contains("dubious ownership");
-    let kind = if untrusted {
-        ErrorKind::Denied
-    } else {
-        ErrorKind::Invalid
-    };
+    let kind = if untrusted { ErrorKind::Denied } else { ErrorKind::Invalid };
     let reason = output.stderr.lines().next().unwrap_or("no reason given");
     let error = Error::new(kind, OPERATION, "git failed in this repository")
         .with("repository", root.display())

@@ -106,18 +106,12 @@ impl SystemSampler {
             process: sysinfo::get_current_pid().ok(),
             disk: PathBuf::from("."),
             smi: environment::find_on_path("nvidia-smi"),
-            last: Mark {
-                at: Instant::now(),
-                process_millis: None,
-            },
+            last: Mark { at: Instant::now(), process_millis: None },
             cpu: None,
             disk_start: None,
         };
         sampler.refresh(true);
-        sampler.last = Mark {
-            at: Instant::now(),
-            process_millis: sampler.process_millis(),
-        };
+        sampler.last = Mark { at: Instant::now(), process_millis: sampler.process_millis() };
         sampler.disk_start = sampler.disk_moved();
         sampler
     }
@@ -155,38 +149,17 @@ impl SystemSampler {
         };
         put("system/cpu_percent", cpu.map(|cpu| cpu.percent));
         put("system/memory_used_bytes", memory.map(|(used, _)| used));
-        put(
-            "system/memory_percent",
-            memory.map(|(used, total)| 100.0 * used / total),
-        );
-        put(
-            "system/process_cpu_percent",
-            cpu.and_then(|cpu| cpu.process_percent),
-        );
-        put(
-            "system/process_rss_bytes",
-            process.map(|process| process.memory() as f64),
-        );
+        put("system/memory_percent", memory.map(|(used, total)| 100.0 * used / total));
+        put("system/process_cpu_percent", cpu.and_then(|cpu| cpu.process_percent));
+        put("system/process_rss_bytes", process.map(|process| process.memory() as f64));
         let since = |(now, start): (Moved, Moved), field: fn(Moved) -> u64| {
             field(now).saturating_sub(field(start)) as f64
         };
-        put(
-            "system/disk_read_bytes",
-            disk.map(|disk| since(disk, |moved| moved.read)),
-        );
-        put(
-            "system/disk_write_bytes",
-            disk.map(|disk| since(disk, |moved| moved.written)),
-        );
+        put("system/disk_read_bytes", disk.map(|disk| since(disk, |moved| moved.read)));
+        put("system/disk_write_bytes", disk.map(|disk| since(disk, |moved| moved.written)));
         put("system/disk_free_bytes", self.disk_free());
-        put(
-            "system/network_received_bytes",
-            network.map(|(received, _)| received as f64),
-        );
-        put(
-            "system/network_sent_bytes",
-            network.map(|(_, sent)| sent as f64),
-        );
+        put("system/network_received_bytes", network.map(|(received, _)| received as f64));
+        put("system/network_sent_bytes", network.map(|(_, sent)| sent as f64));
         self.sample_gpus(&mut out);
         out
     }
@@ -196,10 +169,8 @@ impl SystemSampler {
         let Some(system) = &mut self.system else {
             return;
         };
-        let mut wanted = ProcessRefreshKind::nothing()
-            .with_memory()
-            .with_disk_usage()
-            .without_tasks();
+        let mut wanted =
+            ProcessRefreshKind::nothing().with_memory().with_disk_usage().without_tasks();
         if with_cpu {
             system.refresh_cpu_specifics(CpuRefreshKind::nothing().with_usage());
             wanted = wanted.with_cpu();
@@ -219,14 +190,8 @@ impl SystemSampler {
         let spent = spent.map(|(now, before)| Duration::from_millis(now.saturating_sub(before)));
         let process_percent =
             spent.map(|spent| 100.0 * spent.as_secs_f64() / elapsed.as_secs_f64());
-        self.cpu = Some(Cpu {
-            percent,
-            process_percent,
-        });
-        self.last = Mark {
-            at: Instant::now(),
-            process_millis,
-        };
+        self.cpu = Some(Cpu { percent, process_percent });
+        self.last = Mark { at: Instant::now(), process_millis };
     }
 
     /// Used and total bytes.
@@ -246,10 +211,7 @@ impl SystemSampler {
 
     fn disk_moved(&self) -> Option<Moved> {
         let usage = self.process()?.disk_usage();
-        Some(Moved {
-            read: usage.total_read_bytes,
-            written: usage.total_written_bytes,
-        })
+        Some(Moved { read: usage.total_read_bytes, written: usage.total_written_bytes })
     }
 
     #[cfg(unix)]
@@ -273,10 +235,7 @@ impl SystemSampler {
         for (load, names) in loads.iter().zip(GPU_NAMES) {
             let values = [load.percent, load.memory_used_bytes, load.memory_percent];
             out.extend(
-                names
-                    .into_iter()
-                    .zip(values)
-                    .filter_map(|(name, value)| Some((name, value?))),
+                names.into_iter().zip(values).filter_map(|(name, value)| Some((name, value?))),
             );
         }
     }

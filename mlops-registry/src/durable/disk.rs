@@ -26,19 +26,11 @@ const MAKE_PARENT_ATTEMPTS: usize = 8;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DiskError {
     #[error("cannot {action} {}", path.display())]
-    Io {
-        action: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
+    Io { action: &'static str, path: PathBuf, source: io::Error },
     #[error("{} is a symbolic link, and this store follows none", path.display())]
     Link { path: PathBuf },
     #[error("only {written} of {announced} bytes were written to {}", path.display())]
-    Incomplete {
-        path: PathBuf,
-        written: u64,
-        announced: u64,
-    },
+    Incomplete { path: PathBuf, written: u64, announced: u64 },
     #[error("the upload is completed or aborted already")]
     Finished,
     #[error("the deletion in {} is not durable", path.display())]
@@ -51,11 +43,7 @@ impl DiskError {
     }
 
     fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io {
-            action,
-            path: path.to_path_buf(),
-            source,
-        }
+        move |source| Self::Io { action, path: path.to_path_buf(), source }
     }
 }
 
@@ -65,10 +53,9 @@ impl From<DiskError> for StoreError {
             DiskError::Io { path, source, .. } => {
                 Some((source.kind(), path.to_string_lossy().into_owned()))
             }
-            DiskError::Link { path } => Some((
-                io::ErrorKind::PermissionDenied,
-                path.to_string_lossy().into_owned(),
-            )),
+            DiskError::Link { path } => {
+                Some((io::ErrorKind::PermissionDenied, path.to_string_lossy().into_owned()))
+            }
             DiskError::Incomplete { .. } | DiskError::Finished | DiskError::NotSynced { .. } => {
                 None
             }
@@ -80,10 +67,7 @@ impl From<DiskError> for StoreError {
             Some((io::ErrorKind::PermissionDenied, path)) => {
                 Self::PermissionDenied { path, source }
             }
-            _ => Self::Generic {
-                store: "DurableLocal",
-                source,
-            },
+            _ => Self::Generic { store: "DurableLocal", source },
         }
     }
 }
@@ -153,11 +137,7 @@ impl Disk {
             let mut staged = dest.as_os_str().to_owned();
             staged.push(format!("#{number}"));
             let staged = PathBuf::from(staged);
-            match OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .open(&staged)
-            {
+            match OpenOptions::new().write(true).create_new(true).open(&staged) {
                 Ok(file) => return Ok((file, staged)),
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => number += 1,
                 Err(e)
@@ -197,10 +177,7 @@ impl Disk {
             } else {
                 fs::rename(staged, dest).map_err(DiskError::io("rename to", dest))?;
             }
-            Ok(PutResult {
-                e_tag: Some(e_tag(&meta)),
-                version: None,
-            })
+            Ok(PutResult { e_tag: Some(e_tag(&meta)), version: None })
         });
         if named.is_err() {
             // Best effort, and harmless: a staged file is never listed, and is swept later.
@@ -238,11 +215,7 @@ impl Disk {
     /// Makes the entries of a directory durable.
     pub(super) fn sync_dir(&self, path: &Path) -> Result<(), DiskError> {
         // Elsewhere a directory cannot be opened as a file, and its entries are journaled with it.
-        if cfg!(unix) {
-            self.sync_file(path)
-        } else {
-            Ok(())
-        }
+        if cfg!(unix) { self.sync_file(path) } else { Ok(()) }
     }
 
     /// Removes staged files that nobody wrote to since `before`.
@@ -271,15 +244,10 @@ impl Disk {
         Ok(swept)
     }
 
-    #[cfg_attr(
-        not(test),
-        expect(clippy::unused_self, reason = "the tests' probe hangs on it")
-    )]
+    #[cfg_attr(not(test), expect(clippy::unused_self, reason = "the tests' probe hangs on it"))]
     fn sync(&self, file: &File, path: &Path) -> Result<(), DiskError> {
         #[cfg(test)]
-        self.probe
-            .on_sync(path)
-            .map_err(DiskError::io("sync", path))?;
+        self.probe.on_sync(path).map_err(DiskError::io("sync", path))?;
         file.sync_all().map_err(DiskError::io("sync", path))
     }
 
@@ -291,10 +259,8 @@ impl Disk {
 
 /// Makes `path` and the directories above it, each durable before the next is relied upon.
 fn make_dir_durably(path: &Path) -> io::Result<()> {
-    let missing: Vec<&Path> = path
-        .ancestors()
-        .take_while(|p| !p.as_os_str().is_empty() && !p.exists())
-        .collect();
+    let missing: Vec<&Path> =
+        path.ancestors().take_while(|p| !p.as_os_str().is_empty() && !p.exists()).collect();
     fs::create_dir_all(path)?;
     for made in missing {
         let parent = made.parent().filter(|p| !p.as_os_str().is_empty());

@@ -56,23 +56,11 @@ impl Fixture {
     }
 
     fn put(&self, location: &str, bytes: &'static [u8]) {
-        block_on(
-            self.store
-                .put(&location.into(), PutPayload::from_static(bytes)),
-        )
-        .unwrap();
+        block_on(self.store.put(&location.into(), PutPayload::from_static(bytes))).unwrap();
     }
 
     fn get(&self, location: &str) -> object_store::Result<Vec<u8>> {
-        block_on(async {
-            Ok(self
-                .store
-                .get(&location.into())
-                .await?
-                .bytes()
-                .await?
-                .to_vec())
-        })
+        block_on(async { Ok(self.store.get(&location.into()).await?.bytes().await?.to_vec()) })
     }
 
     fn file(&self, location: &str) -> PathBuf {
@@ -120,11 +108,7 @@ fn put_syncs_the_bytes_before_the_name_and_then_every_new_directory() {
     f.put("a/b/c", b"one");
     assert_eq!(f.synced(), ["a/b/c#1", "a/b", "a", "."]);
     f.put("a/b/d", b"two");
-    assert_eq!(
-        f.synced(),
-        ["a/b/d#1", "a/b"],
-        "the directories above are known to be durable"
-    );
+    assert_eq!(f.synced(), ["a/b/d#1", "a/b"], "the directories above are known to be durable");
     f.put("top", b"three");
     assert_eq!(f.synced(), ["top#1", "."]);
     assert!(f.store.disk.probe.torn.lock().unwrap().is_empty());
@@ -158,10 +142,7 @@ fn multipart_is_published_durably_and_only_when_complete() {
         let second = upload.put_part(PutPayload::from_static(b"world"));
         second.await.unwrap();
         first.await.unwrap();
-        assert!(
-            f.store.head(&"m/x".into()).await.is_err(),
-            "invisible until complete"
-        );
+        assert!(f.store.head(&"m/x".into()).await.is_err(), "invisible until complete");
         assert!(f.synced().is_empty());
         upload.complete().await.unwrap();
     });
@@ -176,10 +157,7 @@ fn an_upload_with_a_part_missing_is_refused_and_leaves_nothing() {
     block_on(async {
         let mut upload = f.store.put_multipart(&"m".into()).await.unwrap();
         drop(upload.put_part(PutPayload::from_static(b"lost")));
-        upload
-            .put_part(PutPayload::from_static(b"kept"))
-            .await
-            .unwrap();
+        upload.put_part(PutPayload::from_static(b"kept")).await.unwrap();
         let error = upload.complete().await.unwrap_err();
         assert!(error.to_string().contains("only 4 of 8 bytes"), "{error}");
         assert!(upload.complete().await.is_err(), "not a second time either");
@@ -192,17 +170,11 @@ fn aborted_and_dropped_uploads_leave_nothing() {
     let f = Fixture::new();
     block_on(async {
         let mut upload = f.store.put_multipart(&"aborted".into()).await.unwrap();
-        upload
-            .put_part(PutPayload::from_static(b"x"))
-            .await
-            .unwrap();
+        upload.put_part(PutPayload::from_static(b"x")).await.unwrap();
         upload.abort().await.unwrap();
         assert!(upload.abort().await.is_err());
         let mut upload = f.store.put_multipart(&"dropped".into()).await.unwrap();
-        upload
-            .put_part(PutPayload::from_static(b"x"))
-            .await
-            .unwrap();
+        upload.put_part(PutPayload::from_static(b"x")).await.unwrap();
     });
     assert!(f.files().is_empty());
 }
@@ -223,17 +195,8 @@ fn a_failed_sync_of_a_directory_fails_every_kind_of_write() {
     f.put("elsewhere", b"1");
     f.fail_on("d");
     block_on(async {
-        let (old, new, other) = (
-            Path::from("d/old"),
-            Path::from("d/new"),
-            Path::from("elsewhere"),
-        );
-        assert!(
-            f.store
-                .put(&new, PutPayload::from_static(b"1"))
-                .await
-                .is_err()
-        );
+        let (old, new, other) = (Path::from("d/old"), Path::from("d/new"), Path::from("elsewhere"));
+        assert!(f.store.put(&new, PutPayload::from_static(b"1")).await.is_err());
         assert!(f.store.copy(&other, &new).await.is_err());
         assert!(f.store.rename(&other, &new).await.is_err());
         let mut upload = f.store.put_multipart(&new).await.unwrap();
@@ -262,10 +225,8 @@ fn deletions_share_one_sync_for_each_directory_and_all_learn_of_its_failure() {
         f.put(name, b"x");
     }
     f.fail_on("a");
-    let failed: Vec<bool> = delete(["a/1", "missing", "a/2", "b/1"])
-        .iter()
-        .map(Result::is_err)
-        .collect();
+    let failed: Vec<bool> =
+        delete(["a/1", "missing", "a/2", "b/1"]).iter().map(Result::is_err).collect();
     assert_eq!(failed, [true, true, true, false]);
 }
 
@@ -278,11 +239,7 @@ fn copy_and_rename_sync_the_bytes_first_and_both_directories() {
     assert_eq!(f.synced(), ["from/x", "to", "."]);
     block_on(f.store.rename(&"from/x".into(), &"new/z".into())).unwrap();
     assert_eq!(f.synced(), ["from/x", "new", ".", "from"]);
-    block_on(
-        f.store
-            .rename_if_not_exists(&"new/z".into(), &"to/z".into()),
-    )
-    .unwrap();
+    block_on(f.store.rename_if_not_exists(&"new/z".into(), &"to/z".into())).unwrap();
     assert_eq!(f.synced(), ["new/z", "to", "new"]);
     let missing = block_on(f.store.copy(&"nowhere".into(), &"to/y".into())).unwrap_err();
     assert!(matches!(missing, StoreError::NotFound { .. }), "{missing}");
@@ -293,17 +250,10 @@ fn copy_and_rename_sync_the_bytes_first_and_both_directories() {
 fn create_only_put_keeps_the_first_and_leaves_no_staged_file() {
     let f = Fixture::new();
     let create = || PutOptions::from(PutMode::Create);
-    let put = |bytes| {
-        block_on(
-            f.store
-                .put_opts(&"x".into(), PutPayload::from_static(bytes), create()),
-        )
-    };
+    let put =
+        |bytes| block_on(f.store.put_opts(&"x".into(), PutPayload::from_static(bytes), create()));
     put(b"first").unwrap();
-    assert!(matches!(
-        put(b"second"),
-        Err(StoreError::AlreadyExists { .. })
-    ));
+    assert!(matches!(put(b"second"), Err(StoreError::AlreadyExists { .. })));
     assert_eq!(f.get("x").unwrap(), b"first");
     assert_eq!(f.files().len(), 1);
 }
@@ -312,10 +262,7 @@ fn create_only_put_keeps_the_first_and_leaves_no_staged_file() {
 fn the_tag_of_a_put_is_the_tag_of_a_head() {
     let f = Fixture::new();
     let put = block_on(f.store.put(&"x".into(), PutPayload::from_static(b"1"))).unwrap();
-    assert_eq!(
-        put.e_tag,
-        block_on(f.store.head(&"x".into())).unwrap().e_tag
-    );
+    assert_eq!(put.e_tag, block_on(f.store.head(&"x".into())).unwrap().e_tag);
 }
 
 #[cfg(unix)]
@@ -333,10 +280,7 @@ fn links_below_the_root_are_refused_and_not_listed() {
     for linked in ["dir/file-link", "dir-link/secret", "inner-link"] {
         let at = Path::from(linked);
         let denied = |e: StoreError| {
-            assert!(
-                matches!(e, StoreError::PermissionDenied { .. }),
-                "{linked}: {e}"
-            );
+            assert!(matches!(e, StoreError::PermissionDenied { .. }), "{linked}: {e}");
         };
         block_on(async {
             let plain = Path::from("dir/plain");
@@ -344,12 +288,7 @@ fn links_below_the_root_are_refused_and_not_listed() {
             denied(f.store.head(&at).await.unwrap_err());
             denied(f.store.get_range(&at, 0..1).await.unwrap_err());
             denied(f.store.get_ranges(&at, &[0..1, 2..3]).await.unwrap_err());
-            denied(
-                f.store
-                    .put(&at, PutPayload::from_static(b"evil"))
-                    .await
-                    .unwrap_err(),
-            );
+            denied(f.store.put(&at, PutPayload::from_static(b"evil")).await.unwrap_err());
             denied(f.store.put_multipart(&at).await.unwrap_err());
             denied(f.store.delete(&at).await.unwrap_err());
             denied(f.store.copy(&at, &plain).await.unwrap_err());
@@ -362,13 +301,7 @@ fn links_below_the_root_are_refused_and_not_listed() {
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);
 
     let listed: Vec<_> = block_on(f.store.list(None).try_collect()).unwrap();
-    assert_eq!(
-        listed
-            .iter()
-            .map(|o| o.location.as_ref())
-            .collect::<Vec<_>>(),
-        ["dir/plain"]
-    );
+    assert_eq!(listed.iter().map(|o| o.location.as_ref()).collect::<Vec<_>>(), ["dir/plain"]);
     let top = block_on(f.store.list_with_delimiter(None)).unwrap();
     assert_eq!(top.common_prefixes, [Path::from("dir")]);
     assert!(top.objects.is_empty());
@@ -383,10 +316,7 @@ fn the_root_itself_may_be_a_link() {
     fs::create_dir(dir.path().join("real")).unwrap();
     std::os::unix::fs::symlink(dir.path().join("real"), dir.path().join("link")).unwrap();
     let store = DurableLocal::open(dir.path().join("link")).unwrap();
-    assert_eq!(
-        store.root(),
-        fs::canonicalize(dir.path().join("real")).unwrap()
-    );
+    assert_eq!(store.root(), fs::canonicalize(dir.path().join("real")).unwrap());
     block_on(store.put(&"x".into(), PutPayload::from_static(b"1"))).unwrap();
     assert!(dir.path().join("real/x").exists());
 }

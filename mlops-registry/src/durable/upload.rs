@@ -35,17 +35,8 @@ struct Parts {
 impl DurableUpload {
     pub(super) fn start(disk: Arc<Disk>, dest: PathBuf) -> Result<Self, DiskError> {
         let (file, staged) = disk.stage(&dest)?;
-        let parts = Arc::new(Mutex::new(Parts {
-            file: Some(file),
-            written: 0,
-        }));
-        Ok(Self {
-            disk,
-            dest,
-            staged: Some(staged),
-            parts,
-            announced: 0,
-        })
+        let parts = Arc::new(Mutex::new(Parts { file: Some(file), written: 0 }));
+        Ok(Self { disk, dest, staged: Some(staged), parts, announced: 0 })
     }
 }
 
@@ -78,11 +69,7 @@ impl MultipartUpload for DurableUpload {
             let file = if written == announced {
                 parts.file.take().ok_or(DiskError::Finished)
             } else {
-                Err(DiskError::Incomplete {
-                    path: dest.clone(),
-                    written,
-                    announced,
-                })
+                Err(DiskError::Incomplete { path: dest.clone(), written, announced })
             };
             disk.publish(file, &staged, &dest, false)
         });
@@ -117,11 +104,7 @@ impl Parts {
         let file = self.file.as_mut().ok_or(DiskError::Finished)?;
         file.seek(SeekFrom::Start(offset))
             .and_then(|_| data.iter().try_for_each(|bytes| file.write_all(bytes)))
-            .map_err(|source| DiskError::Io {
-                action: "write",
-                path,
-                source,
-            })?;
+            .map_err(|source| DiskError::Io { action: "write", path, source })?;
         self.written += data.content_length() as u64;
         Ok(())
     }

@@ -135,7 +135,6 @@ impl Spool {
         self.accepted
     }
 
-
     /// Whether a half waits to be stored.
     pub(crate) fn has_closed(&self) -> bool {
         self.halves.iter().any(|half| half.closed)
@@ -313,8 +312,7 @@ impl Spool {
 
     /// Takes the file away; everything in it is stored.
     pub(crate) fn remove(self) -> Result<()> {
-        fs::remove_file(&self.path)
-            .map_err(|e| io_error("cannot remove the spool", &self.path, e))
+        fs::remove_file(&self.path).map_err(|e| io_error("cannot remove the spool", &self.path, e))
     }
 
     fn half_slots(&self, half: usize) -> &[u8] {
@@ -383,9 +381,9 @@ pub(crate) fn inspect(path: &Path) -> Result<Found> {
         return discard(path);
     }
     let corrupt = || {
-        Error::corrupt(OP, "the spool's head is damaged").with("path", path.display()).with_hint(
-            "move the file out of the spool directory; the points in it are not stored",
-        )
+        Error::corrupt(OP, "the spool's head is damaged")
+            .with("path", path.display())
+            .with_hint("move the file out of the spool directory; the points in it are not stored")
     };
     if &head[..8] != MAGIC {
         return Err(corrupt());
@@ -420,8 +418,7 @@ pub(crate) fn inspect(path: &Path) -> Result<Found> {
 impl Abandoned {
     /// Takes the file away; everything in it is stored.
     pub(crate) fn remove(self) -> Result<()> {
-        fs::remove_file(&self.path)
-            .map_err(|e| io_error("cannot remove the spool", &self.path, e))
+        fs::remove_file(&self.path).map_err(|e| io_error("cannot remove the spool", &self.path, e))
     }
 }
 
@@ -464,7 +461,9 @@ fn read_half(slots: &[u8], generation: u64) -> Points {
         if id & DEFINES_KEY != 0 {
             let len = word(record, 8) as usize;
             let from = at * SLOT_BYTES;
-            let Some(text) = from.checked_add(len).and_then(|to| slots.get(from..to)) else { break };
+            let Some(text) = from.checked_add(len).and_then(|to| slots.get(from..to)) else {
+                break;
+            };
             let key = std::str::from_utf8(text).ok().and_then(|text| Key::new(text).ok());
             let (Some(key), true) = (key, xxh3_64_with_seed(text, 0) == word(record, 24)) else {
                 break;

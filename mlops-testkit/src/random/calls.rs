@@ -84,23 +84,8 @@ const PATHS: [&str; 5] = ["a", "a/b", "a/b/c", "a-b", "model.bin"];
 
 /// Sequences of calls that begin with an experiment and runs, or nothing would exist for long.
 pub(super) fn sequence() -> impl Strategy<Value = Vec<Call>> {
-    let run = |n| Call::CreateRun {
-        n,
-        experiment: 0,
-        parent: None,
-        started: Some(0),
-        param: None,
-    };
-    let first = vec![
-        Call::CreateExperiment {
-            n: 0,
-            name: 0,
-            tag: None,
-        },
-        run(0),
-        run(1),
-        run(2),
-    ];
+    let run = |n| Call::CreateRun { n, experiment: 0, parent: None, started: Some(0), param: None };
+    let first = vec![Call::CreateExperiment { n: 0, name: 0, tag: None }, run(0), run(1), run(2)];
     prop::collection::vec(call(), 1..80).prop_map(move |calls| [first.clone(), calls].concat())
 }
 
@@ -161,17 +146,7 @@ fn part() -> impl Strategy<Value = Part> {
 
 /// Few texts, so that they are repeated; one of them is refused.
 fn text() -> impl Strategy<Value = String> {
-    let texts = [
-        "",
-        "1",
-        "1.0",
-        "it's",
-        "100%_",
-        "Ü",
-        "ü",
-        "two\nlines",
-        "a\0b",
-    ];
+    let texts = ["", "1", "1.0", "it's", "100%_", "Ü", "ü", "two\nlines", "a\0b"];
     prop_oneof![20 => select(texts[..8].to_vec()), 1 => Just(texts[8])].prop_map(String::from)
 }
 
@@ -180,10 +155,7 @@ fn status() -> impl Strategy<Value = RunStatus> {
 }
 
 fn input() -> impl Strategy<Value = DatasetInput> {
-    let contexts = ["train", "test", "other"]
-        .map(String::from)
-        .map(DatasetContext::from)
-        .to_vec();
+    let contexts = ["train", "test", "other"].map(String::from).map(DatasetContext::from).to_vec();
     (0_u8..2, select(contexts), prop::option::of(0_u64..2)).prop_map(|(n, context, rows)| {
         let mut input = dataset(&format!("data {n}"), "sha256:1", context);
         input.rows = rows;
@@ -193,25 +165,10 @@ fn input() -> impl Strategy<Value = DatasetInput> {
 
 fn points() -> impl Strategy<Value = Points> {
     let shift = prop_oneof![8 => Just(0_i64), 1 => Just(1), 2 => -3_i64..0];
-    let special = [
-        f64::NAN,
-        f64::INFINITY,
-        f64::NEG_INFINITY,
-        0.0,
-        1.0,
-        0.1,
-        1e300,
-        5e-324,
-    ];
+    let special = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.0, 1.0, 0.1, 1e300, 5e-324];
     let value = prop_oneof![select(special.to_vec()), -1e3_f64..1e3];
-    (0_u8..2, shift, 0_u8..2, prop::collection::vec(value, 1..4)).prop_map(
-        |(spool, shift, metric, values)| Points {
-            spool,
-            shift,
-            metric,
-            values,
-        },
-    )
+    (0_u8..2, shift, 0_u8..2, prop::collection::vec(value, 1..4))
+        .prop_map(|(spool, shift, metric, values)| Points { spool, shift, metric, values })
 }
 
 fn sealing() -> impl Strategy<Value = Sealing> {

@@ -78,20 +78,12 @@ async fn compare(mut backend: Side, mut model: Side, calls: &[Call]) -> Result<(
         }
     }
     let (found, expected) = (dump(&backend.store).await, dump(&model.store).await);
-    match found
-        .iter()
-        .zip(&expected)
-        .find(|(found, expected)| found != expected)
-    {
+    match found.iter().zip(&expected).find(|(found, expected)| found != expected) {
         None if found.len() == expected.len() => Ok(()),
-        None => Err(format!(
-            "{} facts instead of {}",
-            found.len(),
-            expected.len()
-        )),
-        Some((found, expected)) => Err(format!(
-            "the end differs\n backend: {found}\n   model: {expected}"
-        )),
+        None => Err(format!("{} facts instead of {}", found.len(), expected.len())),
+        Some((found, expected)) => {
+            Err(format!("the end differs\n backend: {found}\n   model: {expected}"))
+        }
     }
 }
 
@@ -104,20 +96,12 @@ async fn stored_points(model: &Fixture, call: &Call) -> u64 {
         _ => None,
     });
     let Some(n) = spools else { return 0 };
-    model
-        .tracker
-        .stored_points(run_id(*run), spool(n))
-        .await
-        .unwrap_or(0)
+    model.tracker.stored_points(run_id(*run), spool(n)).await.unwrap_or(0)
 }
 
 impl Side {
     fn new(store: Fixture) -> Self {
-        Self {
-            store,
-            plan: PurgePlan::default(),
-            pages: HashMap::new(),
-        }
+        Self { store, plan: PurgePlan::default(), pages: HashMap::new() }
     }
 
     /// Makes a call, and says what came of it.
@@ -134,13 +118,7 @@ impl Side {
                 let name = format!("name {name}").parse().unwrap();
                 answer(tracker.create_experiment(&name, options).await)
             }
-            Call::UpdateExperiment {
-                n,
-                name,
-                tag,
-                remove,
-                deleted,
-            } => {
+            Call::UpdateExperiment { n, name, tag, remove, deleted } => {
                 let mut changes = ExperimentChanges::default();
                 changes.name = name.map(|name| format!("name {name}").parse().unwrap());
                 changes.deleted = *deleted;
@@ -150,42 +128,24 @@ impl Side {
                 }
                 answer(tracker.update_experiment(experiment_id(*n), changes).await)
             }
-            Call::CreateRun {
-                n,
-                experiment,
-                parent,
-                started,
-                param,
-            } => {
+            Call::CreateRun { n, experiment, parent, started, param } => {
                 let mut options = CreateRun::new(run_id(*n), experiment_id(*experiment));
                 options.parent = parent.map(run_id);
                 options.started = started.map(at);
-                options
-                    .params
-                    .extend(param.clone().map(|param| (key("k0"), param)));
+                options.params.extend(param.clone().map(|param| (key("k0"), param)));
                 answer(tracker.create_run(options).await)
             }
             Call::UpdateRun(n, parts) => {
-                let chunks = tracker
-                    .metric_chunks(run_id(*n), None)
-                    .await
-                    .unwrap_or_default();
+                let chunks = tracker.metric_chunks(run_id(*n), None).await.unwrap_or_default();
                 let chunks: Vec<_> = chunks.iter().map(|chunk| (chunk.id, chunk.count)).collect();
                 let changes = changes(parts, number, stored, &chunks);
                 let actor = Actor::new(format!("actor {}", number % 3)).unwrap();
-                let result = tracker
-                    .acting_as(actor)
-                    .update_run(run_id(*n), changes)
-                    .await;
+                let result = tracker.acting_as(actor).update_run(run_id(*n), changes).await;
                 let result = result.map(|mut unneeded| {
                     unneeded.sort();
                     unneeded
                 });
-                format!(
-                    "{} {}",
-                    answer(result),
-                    answer(tracker.run(run_id(*n)).await)
-                )
+                format!("{} {}", answer(result), answer(tracker.run(run_id(*n)).await))
             }
             Call::PlanBefore(micros) => {
                 let now = self.store.clock.now_micros();
@@ -199,22 +159,14 @@ impl Side {
                 self.keep_plan(result)
             }
             Call::PlanExperiment(n) => {
-                let result = tracker
-                    .plan_purge(&Purge::Experiments(vec![experiment_id(*n)]))
-                    .await;
+                let result = tracker.plan_purge(&Purge::Experiments(vec![experiment_id(*n)])).await;
                 self.keep_plan(result)
             }
             Call::Purge => answer(tracker.purge(&self.plan).await.map(|mut report| {
                 report.freed.sort_by(|a, b| a.location.cmp(&b.location));
                 report
             })),
-            Call::Seal => answer(
-                self.store
-                    .journal
-                    .seal()
-                    .await
-                    .map(|p| (p.events, p.sealed)),
-            ),
+            Call::Seal => answer(self.store.journal.seal().await.map(|p| (p.events, p.sealed))),
             Call::Search { which, limit } => self.search(*which, *limit).await,
         }
     }
@@ -231,12 +183,8 @@ impl Side {
         let query = match which {
             0 => RunQuery::default(),
             1 => RunQuery::parse("", &["metrics.m0 desc", "params.k0"]).unwrap(),
-            2 => RunQuery::parse("status != 'failed'", &["tags.k0"])
-                .unwrap()
-                .with_view(View::All),
-            3 => RunQuery::parse("", &["name"])
-                .unwrap()
-                .with_view(View::Deleted),
+            2 => RunQuery::parse("status != 'failed'", &["tags.k0"]).unwrap().with_view(View::All),
+            3 => RunQuery::parse("", &["name"]).unwrap().with_view(View::Deleted),
             _ => RunQuery::parse("tags.k1 is null", &["ended", "name desc"]).unwrap(),
         };
         let mut query = query.with_limit(limit);
@@ -255,10 +203,7 @@ impl Side {
 /// What can be compared of an answer: the value as text, since NaN is not equal to itself, or the
 /// kind of the error.
 fn answer<T: Debug>(result: Result<T>) -> String {
-    result.map_or_else(
-        |error| format!("error: {}", error.kind()),
-        |value| format!("{value:?}"),
-    )
+    result.map_or_else(|error| format!("error: {}", error.kind()), |value| format!("{value:?}"))
 }
 
 /// The change that these parts are, as call `number`, where so much is stored.
@@ -273,29 +218,15 @@ fn changes(parts: &[Part], number: usize, stored: u64, chunks: &[(ChunkId, u64)]
             Part::Tag(n, value) => change.with_tag(key(&format!("k{n}")), value),
             Part::RemoveTag(n) => change.without_tag(key(&format!("k{n}"))),
             Part::Input(input) => change.with_input(input),
-            Part::Points(Points {
-                spool,
-                shift,
-                metric,
-                values: column,
-            }) => {
+            Part::Points(Points { spool, shift, metric, values: column }) => {
                 let first = stored.saturating_add_signed(shift);
                 change.with_metrics(values(spool, first, &format!("m{metric}"), &column))
             }
-            Part::Seal(Sealing {
-                start,
-                len,
-                wrong,
-                content,
-            }) => {
+            Part::Seal(Sealing { start, len, wrong, content }) => {
                 let some = chunks.iter().skip(start).take(len);
                 let ids: Vec<_> = some.clone().map(|(id, _)| *id).collect();
                 let count = some.map(|(_, count)| count).sum::<u64>() + wrong;
-                let ids = if ids.is_empty() {
-                    vec![ChunkId(i64::MAX)]
-                } else {
-                    ids
-                };
+                let ids = if ids.is_empty() { vec![ChunkId(i64::MAX)] } else { ids };
                 change.with_seal(seal(&ids, count, &format!("content {content}"), &location))
             }
             Part::Artifact(name, content) => {
@@ -318,11 +249,7 @@ async fn dump(store: &Fixture) -> Vec<String> {
     let mut facts = Vec::new();
     let experiments = ExperimentQuery::default().with_view(View::All);
     facts.push(answer(tracker.search_experiments(&experiments).await));
-    let runs = tracker
-        .search_runs(&RunQuery::default().with_view(View::All))
-        .await
-        .unwrap()
-        .items;
+    let runs = tracker.search_runs(&RunQuery::default().with_view(View::All)).await.unwrap().items;
     for run in runs {
         facts.push(answer(tracker.artifacts(run.id, "").await));
         facts.push(answer(tracker.artifacts(run.id, "a").await));
@@ -336,11 +263,7 @@ async fn dump(store: &Fixture) -> Vec<String> {
         facts.push(format!("{run:?}"));
     }
     for content in 0..4 {
-        facts.push(answer(
-            tracker
-                .find_blob(digest(&format!("content {content}")))
-                .await,
-        ));
+        facts.push(answer(tracker.find_blob(digest(&format!("content {content}"))).await));
     }
     let everything = Purge::DeletedBefore(at(1_000_000));
     facts.push(answer(tracker.plan_purge(&everything).await));
@@ -351,20 +274,10 @@ async fn dump(store: &Fixture) -> Vec<String> {
         }
         facts.push(format!("{event:?}"));
     }
-    facts.push(answer(
-        store
-            .journal
-            .verify()
-            .await
-            .map(|proof| (proof.events, proof.sealed)),
-    ));
+    facts.push(answer(store.journal.verify().await.map(|proof| (proof.events, proof.sealed))));
     let statuses = RunStatus::ALL.map(|status| format!("status = '{status}'"));
     for filter in statuses {
-        facts.push(answer(
-            tracker
-                .count_runs(&RunQuery::parse(&filter, &[]).unwrap())
-                .await,
-        ));
+        facts.push(answer(tracker.count_runs(&RunQuery::parse(&filter, &[]).unwrap()).await));
     }
     facts
 }

@@ -113,13 +113,7 @@ fn query() -> impl Strategy<Value = RunQuery> {
     ];
     let limit = prop_oneof![1_usize..50, Just(MAX_PAGE)];
     let view = select(vec![View::Active, View::All, View::Deleted]);
-    let parts = (
-        filter(),
-        prop::collection::vec(order(), 0..4),
-        experiments,
-        view,
-        limit,
-    );
+    let parts = (filter(), prop::collection::vec(order(), 0..4), experiments, view, limit);
     parts.prop_map(|(filter, order_by, experiments, view, limit)| {
         let text = filter.to_string();
         let mut query = RunQuery::parse(&text, &[])
@@ -154,18 +148,10 @@ fn order() -> impl Strategy<Value = OrderBy> {
 
 /// `x` is the one with NaN and infinities, so it is drawn more often.
 const METRICS: [&str; 7] = ["x", "x", "x", "auc", "loss", "val/top-1", "absent"];
-const PARAMS: [&str; 6] = [
-    "lr",
-    "depth",
-    "model",
-    "a key with spaces",
-    "q\"`'",
-    "absent",
-];
+const PARAMS: [&str; 6] = ["lr", "depth", "model", "a key with spaces", "q\"`'", "absent"];
 const TAGS: [&str; 3] = ["team", "label", "absent"];
-const NUMBERS: [f64; 14] = [
-    0.0, -0.0, 0.5, 0.55, 0.1, 0.01, 1.0, 2.0, 10.0, -1.0, 1e308, -1e308, 5e-324, 90.0,
-];
+const NUMBERS: [f64; 14] =
+    [0.0, -0.0, 0.5, 0.55, 0.1, 0.01, 1.0, 2.0, 10.0, -1.0, 1e308, -1e308, 5e-324, 90.0];
 const TEXTS: [&str; 26] = [
     "",
     "0.1",
@@ -257,9 +243,7 @@ fn with(
     comparison: impl Strategy<Value = Comparison> + 'static,
 ) -> BoxedStrategy<Filter> {
     let comparison = prop_oneof![9 => comparison, 1 => Just(Comparison::IsNull)];
-    (field, comparison)
-        .prop_map(|(field, comparison)| Filter::Term(field, comparison))
-        .boxed()
+    (field, comparison).prop_map(|(field, comparison)| Filter::Term(field, comparison)).boxed()
 }
 
 fn equal(literal: BoxedStrategy<Literal>) -> BoxedStrategy<Comparison> {
@@ -285,11 +269,8 @@ fn ordered(literal: BoxedStrategy<Literal>) -> BoxedStrategy<Comparison> {
 
 fn like() -> BoxedStrategy<Comparison> {
     let patterns = || select(PATTERNS.to_vec()).prop_map(String::from);
-    prop_oneof![
-        patterns().prop_map(Comparison::Like),
-        patterns().prop_map(Comparison::ILike)
-    ]
-    .boxed()
+    prop_oneof![patterns().prop_map(Comparison::Like), patterns().prop_map(Comparison::ILike)]
+        .boxed()
 }
 
 fn number_literal() -> BoxedStrategy<Literal> {
@@ -299,15 +280,11 @@ fn number_literal() -> BoxedStrategy<Literal> {
 }
 
 fn text_literal() -> BoxedStrategy<Literal> {
-    select(TEXTS.to_vec())
-        .prop_map(|text| Literal::Text(text.to_owned()))
-        .boxed()
+    select(TEXTS.to_vec()).prop_map(|text| Literal::Text(text.to_owned())).boxed()
 }
 
 fn status_literal() -> BoxedStrategy<Literal> {
-    select(RunStatus::ALL.to_vec())
-        .prop_map(|s| Literal::Text(s.as_str().to_owned()))
-        .boxed()
+    select(RunStatus::ALL.to_vec()).prop_map(|s| Literal::Text(s.as_str().to_owned())).boxed()
 }
 
 /// To the microsecond, around the starts and ends of the population.
@@ -315,9 +292,7 @@ fn instant_literal() -> BoxedStrategy<Literal> {
     let near =
         (0_i64..130, -1_i64..2).prop_map(|(second, micros)| NOW + second * 1_000_000 + micros);
     let edges = select(vec![0, NOW, time::MAX_MICROS / 2]);
-    prop_oneof![9 => near, 1 => edges]
-        .prop_map(|micros| Literal::Number(micros as f64))
-        .boxed()
+    prop_oneof![9 => near, 1 => edges].prop_map(|micros| Literal::Number(micros as f64)).boxed()
 }
 
 fn id_literal() -> BoxedStrategy<Literal> {

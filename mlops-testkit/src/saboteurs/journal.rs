@@ -35,11 +35,7 @@ impl Journal for Forgetful {
         for (event, number) in events.iter_mut().zip(1..) {
             event.sequence = number;
         }
-        Ok(events
-            .into_iter()
-            .filter(|event| event.sequence > after)
-            .take(limit)
-            .collect())
+        Ok(events.into_iter().filter(|event| event.sequence > after).take(limit).collect())
     }
 
     async fn seal(&self) -> Result<JournalProof> {

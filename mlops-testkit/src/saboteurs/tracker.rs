@@ -29,11 +29,7 @@ pub(super) struct Sinner {
 
 impl Sinner {
     pub(super) fn new(sin: Sin, inner: Arc<dyn Tracker>) -> Self {
-        Self {
-            sin,
-            inner,
-            cache: Mutex::default(),
-        }
+        Self { sin, inner, cache: Mutex::default() }
     }
 
     fn forget_own(&self) {
@@ -44,26 +40,18 @@ impl Sinner {
     async fn spoil(&self, id: RunId, changes: &mut RunChanges) {
         match self.sin {
             Sin::LosesTheLastWrite => {
-                let old = self
-                    .inner
-                    .run(id)
-                    .await
-                    .map_or_else(|_| BTreeMap::new(), |run| run.tags);
+                let old = self.inner.run(id).await.map_or_else(|_| BTreeMap::new(), |run| run.tags);
                 changes.tags.retain(|key, _| !old.contains_key(key));
             }
             Sin::IgnoresExpectations => changes.expect = None,
             Sin::CutsValues => {
-                let long = changes
-                    .params
-                    .values_mut()
-                    .filter(|value| value.len() <= MAX_VALUE_BYTES);
+                let long =
+                    changes.params.values_mut().filter(|value| value.len() <= MAX_VALUE_BYTES);
                 long.for_each(|value| value.truncate(CUT));
             }
             Sin::MakesNanZero => {
-                for (_, summary) in changes
-                    .metrics
-                    .iter_mut()
-                    .flat_map(|chunk| &mut chunk.summaries)
+                for (_, summary) in
+                    changes.metrics.iter_mut().flat_map(|chunk| &mut chunk.summaries)
                 {
                     if summary.last.is_nan() {
                         summary.last = 0.0;
@@ -75,11 +63,8 @@ impl Sinner {
                     let stored = self.inner.stored_points(id, chunk.origin.spool).await;
                     let end = chunk.origin.first.saturating_add(chunk.origin.count);
                     if stored.is_ok_and(|stored| end <= stored) {
-                        let chunks = self
-                            .inner
-                            .metric_chunks(id, None)
-                            .await
-                            .map_or(0, |all| all.len());
+                        let chunks =
+                            self.inner.metric_chunks(id, None).await.map_or(0, |all| all.len());
                         chunk.origin.spool = SpoolId::from_bytes([chunks as u8 + 1; 16]);
                         chunk.origin.first = 0;
                     }
@@ -110,10 +95,7 @@ impl Sinner {
             }
             Sin::TakesLatePoints if changes.metrics.is_some() => {
                 let ended = self.inner.run(id).await?.status;
-                if matches!(
-                    ended,
-                    RunStatus::Finished | RunStatus::Failed | RunStatus::Killed
-                ) {
+                if matches!(ended, RunStatus::Finished | RunStatus::Failed | RunStatus::Killed) {
                     let to = |status| unchanged().with_status(status);
                     self.inner.update_run(id, to(RunStatus::Running)).await?;
                     let result = self.inner.update_run(id, changes).await;
@@ -141,20 +123,13 @@ impl Sinner {
         };
         let page = self.inner.search_runs(&honest).await?;
         let token = honest.page.take().or(page.next);
-        let all = self
-            .inner
-            .search_runs(&honest.with_limit(MAX_PAGE))
-            .await?
-            .items;
+        let all = self.inner.search_runs(&honest.with_limit(MAX_PAGE)).await?.items;
         let limit = query.page_limit()?;
         let more = all.len() > shown + limit;
         let next = token
             .filter(|_| more)
             .map(|PageToken(token)| PageToken(format!("{}~{token}", shown + limit)));
-        Ok(Page {
-            items: all.into_iter().skip(shown).take(limit).collect(),
-            next,
-        })
+        Ok(Page { items: all.into_iter().skip(shown).take(limit).collect(), next })
     }
 }
 
@@ -164,8 +139,7 @@ fn unchanged() -> RunChanges {
 
 /// Reverses each row of runs that started at the same instant.
 fn oldest_first(runs: &mut [Run]) {
-    runs.chunk_by_mut(|a, b| a.started == b.started)
-        .for_each(<[Run]>::reverse);
+    runs.chunk_by_mut(|a, b| a.started == b.started).for_each(<[Run]>::reverse);
 }
 
 #[async_trait]
@@ -200,13 +174,9 @@ impl Tracker for Sinner {
         let restored = changes.deleted == Some(false);
         let experiment = self.inner.update_experiment(id, changes).await?;
         if self.sin == Sin::RestoresTooMuch && restored {
-            let trash = RunQuery::default()
-                .with_experiment(id)
-                .with_view(View::Deleted);
+            let trash = RunQuery::default().with_experiment(id).with_view(View::Deleted);
             for run in self.inner.search_runs(&trash).await?.items {
-                self.inner
-                    .update_run(run.id, unchanged().with_deleted(false))
-                    .await?;
+                self.inner.update_run(run.id, unchanged().with_deleted(false)).await?;
             }
         }
         Ok(experiment)
@@ -225,11 +195,7 @@ impl Tracker for Sinner {
 
     async fn create_run(&self, options: CreateRun) -> Result<Run> {
         if self.sin == Sin::StartsOnlyOnce && self.inner.run(options.id).await.is_ok() {
-            return Err(Error::new(
-                ErrorKind::AlreadyExists,
-                "saboteur",
-                "it was started before",
-            ));
+            return Err(Error::new(ErrorKind::AlreadyExists, "saboteur", "it was started before"));
         }
         self.inner.create_run(options).await
     }
@@ -270,9 +236,7 @@ impl Tracker for Sinner {
         match self.sin {
             Sin::PagesByOffset => self.page_by_offset(query).await,
             Sin::IgnoresTheView if query.view == View::Deleted => {
-                self.inner
-                    .search_runs(&query.clone().with_view(View::All))
-                    .await
+                self.inner.search_runs(&query.clone().with_view(View::All)).await
             }
             Sin::BreaksTiesWrongly if query.limit == 0 && query.order_by.is_empty() => {
                 let mut page = self.inner.search_runs(query).await?;

@@ -60,10 +60,7 @@ async fn values_of_the_longest_length_come_back_whole(f: Fixture) {
         .with_note(longest.clone());
     f.change(run.id, changes).await;
     let run = f.read(run.id).await;
-    assert_eq!(
-        (&run.params["p"], &run.tags["t"], &run.note),
-        (&longest, &wide, &longest)
-    );
+    assert_eq!((&run.params["p"], &run.tags["t"], &run.note), (&longest, &wide, &longest));
     assert!(run.tags.contains_key("k".repeat(250).as_str()));
 }
 
@@ -75,32 +72,19 @@ async fn values_that_are_too_long_or_hold_nul_are_invalid(f: Fixture) {
         refused(&f, change().with_tag(key("k"), bad.clone())).await;
         refused(&f, change().with_note(bad.clone())).await;
         let new = || CreateRun::new(run_id(2), experiment);
-        let run = f
-            .tracker
-            .create_run(new().with_param(key("k"), bad.clone()))
-            .await;
+        let run = f.tracker.create_run(new().with_param(key("k"), bad.clone())).await;
         fails(ErrorKind::Invalid, run);
-        let run = f
-            .tracker
-            .create_run(new().with_tag(key("k"), bad.clone()))
-            .await;
+        let run = f.tracker.create_run(new().with_tag(key("k"), bad.clone())).await;
         fails(ErrorKind::Invalid, run);
         let options = CreateExperiment::default().with_tag(key("k"), bad.clone());
-        let made = f
-            .tracker
-            .create_experiment(&"other".parse().unwrap(), options)
-            .await;
+        let made = f.tracker.create_experiment(&"other".parse().unwrap(), options).await;
         fails(ErrorKind::Invalid, made);
         let changes = ExperimentChanges::default().with_tag(key("k"), bad);
-        fails(
-            ErrorKind::Invalid,
-            f.tracker.update_experiment(experiment, changes).await,
-        );
+        fails(ErrorKind::Invalid, f.tracker.update_experiment(experiment, changes).await);
     }
     fails(ErrorKind::NotFound, f.tracker.run(run_id(2)).await);
     for fine in ["two\nlines", "a\ttab", "\u{1b}[0m", ""] {
-        f.change(run.id, change().with_note(fine).with_tag(key("k"), fine))
-            .await;
+        f.change(run.id, change().with_note(fine).with_tag(key("k"), fine)).await;
         assert_eq!(f.read(run.id).await.note, fine);
     }
 }
@@ -109,19 +93,9 @@ async fn a_user_or_host_that_is_long_or_has_control_characters_is_invalid(f: Fix
     let run = f.one_run().await;
     for bad in ["x".repeat(251), "a\nb".to_owned(), "\0".to_owned()] {
         let new = || CreateRun::new(run_id(2), run.experiment);
-        fails(
-            ErrorKind::Invalid,
-            f.tracker.create_run(new().with_user(bad.clone())).await,
-        );
-        let lease = || Lease {
-            host: bad.clone(),
-            process: 1,
-            until: from_micros_lossy(NOW),
-        };
-        fails(
-            ErrorKind::Invalid,
-            f.tracker.create_run(new().with_lease(lease())).await,
-        );
+        fails(ErrorKind::Invalid, f.tracker.create_run(new().with_user(bad.clone())).await);
+        let lease = || Lease { host: bad.clone(), process: 1, until: from_micros_lossy(NOW) };
+        fails(ErrorKind::Invalid, f.tracker.create_run(new().with_lease(lease())).await);
         refused(&f, change().with_lease(lease())).await;
     }
     let longest = CreateRun::new(run_id(2), run.experiment).with_user("x".repeat(250));
@@ -131,13 +105,8 @@ async fn a_user_or_host_that_is_long_or_has_control_characters_is_invalid(f: Fix
 async fn a_label_that_is_set_and_taken_away_at_once_is_invalid(f: Fixture) {
     let run = f.one_run().await;
     refused(&f, change().with_tag(key("k"), "1").without_tag(key("k"))).await;
-    let both = ExperimentChanges::default()
-        .with_tag(key("k"), "1")
-        .without_tag(key("k"));
-    fails(
-        ErrorKind::Invalid,
-        f.tracker.update_experiment(run.experiment, both).await,
-    );
+    let both = ExperimentChanges::default().with_tag(key("k"), "1").without_tag(key("k"));
+    fails(ErrorKind::Invalid, f.tracker.update_experiment(run.experiment, both).await);
 }
 
 async fn datasets_that_break_a_bound_are_invalid(f: Fixture) {
@@ -165,38 +134,18 @@ async fn datasets_that_break_a_bound_are_invalid(f: Fixture) {
 async fn instants_outside_1970_to_9999_are_invalid(f: Fixture) {
     let run = f.one_run().await;
     let experiment = run.experiment;
-    for bad in [
-        from_micros_lossy(-1),
-        from_micros_lossy(MAX_MICROS + 1),
-        Instant::MAX_UTC,
-    ] {
+    for bad in [from_micros_lossy(-1), from_micros_lossy(MAX_MICROS + 1), Instant::MAX_UTC] {
         let new = || CreateRun::new(run_id(2), experiment);
-        fails(
-            ErrorKind::Invalid,
-            f.tracker.create_run(new().with_started(bad)).await,
-        );
-        let lease = || Lease {
-            host: String::new(),
-            process: 1,
-            until: bad,
-        };
-        fails(
-            ErrorKind::Invalid,
-            f.tracker.create_run(new().with_lease(lease())).await,
-        );
+        fails(ErrorKind::Invalid, f.tracker.create_run(new().with_started(bad)).await);
+        let lease = || Lease { host: String::new(), process: 1, until: bad };
+        fails(ErrorKind::Invalid, f.tracker.create_run(new().with_lease(lease())).await);
         refused(&f, change().with_lease(lease())).await;
         refused(&f, change().with_status(RunStatus::Failed).with_ended(bad)).await;
         let options = CreateExperiment::default().with_created(bad);
-        let made = f
-            .tracker
-            .create_experiment(&"other".parse().unwrap(), options)
-            .await;
+        let made = f.tracker.create_experiment(&"other".parse().unwrap(), options).await;
         fails(ErrorKind::Invalid, made);
     }
-    for (n, edge) in [
-        (3, from_micros_lossy(0)),
-        (4, from_micros_lossy(MAX_MICROS)),
-    ] {
+    for (n, edge) in [(3, from_micros_lossy(0)), (4, from_micros_lossy(MAX_MICROS))] {
         let options = CreateRun::new(run_id(n), experiment).with_started(edge);
         assert_eq!(f.tracker.create_run(options).await.unwrap().started, edge);
         assert_eq!(f.read(run_id(n)).await.started, edge);
@@ -213,10 +162,7 @@ async fn chunks_that_contradict_themselves_are_invalid(f: Fixture) {
         |chunk| chunk.origin.first = i64::MAX as u64,
         |chunk| chunk.steps = 1..=MAX_STEP + 1,
         |chunk| chunk.steps = -MAX_STEP - 1..=2,
-        #[expect(
-            clippy::reversed_empty_ranges,
-            reason = "that is what is wrong with it"
-        )]
+        #[expect(clippy::reversed_empty_ranges, reason = "that is what is wrong with it")]
         |chunk| chunk.steps = 2..=1,
         |chunk| chunk.steps = 1..=1,
         |chunk| chunk.times_micros = -1..=NOW + 1,
@@ -232,14 +178,9 @@ async fn chunks_that_contradict_themselves_are_invalid(f: Fixture) {
     for (i, spoil) in spoiled.into_iter().enumerate() {
         let mut chunk = good();
         spoil(&mut chunk);
-        let result = f
-            .tracker
-            .update_run(run.id, change().with_metrics(chunk))
-            .await;
+        let result = f.tracker.update_run(run.id, change().with_metrics(chunk)).await;
         assert!(
-            result
-                .as_ref()
-                .is_err_and(|error| error.kind() == ErrorKind::Invalid),
+            result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Invalid),
             "chunk {i}: {result:?}"
         );
     }
@@ -249,19 +190,14 @@ async fn chunks_that_contradict_themselves_are_invalid(f: Fixture) {
 
 async fn objects_without_a_place_and_seals_of_nothing_are_invalid(f: Fixture) {
     let run = f.one_run().await;
-    f.change(run.id, change().with_metrics(values(1, 0, "loss", &[1.0])))
-        .await;
+    f.change(run.id, change().with_metrics(values(1, 0, "loss", &[1.0]))).await;
     let ids = f.chunk_ids(run.id).await;
     for location in ["", "a\nb", &"x".repeat(1_025)] {
         refused(&f, change().with_artifact(path("a"), blob("a", location))).await;
         refused(&f, change().with_seal(seal(&ids, 1, "a", location))).await;
     }
     refused(&f, change().with_seal(seal(&[], 0, "a", "b/1"))).await;
-    refused(
-        &f,
-        change().with_seal(seal(&[ids[0], ids[0]], 2, "a", "b/1")),
-    )
-    .await;
+    refused(&f, change().with_seal(seal(&[ids[0], ids[0]], 2, "a", "b/1"))).await;
     let mut huge = blob("a", "b/1");
     huge.size = u64::MAX;
     refused(&f, change().with_artifact(path("a"), huge)).await;
@@ -291,18 +227,9 @@ async fn text_that_looks_like_sql_is_only_text(f: Fixture) {
             .with_metrics(values(1, 0, text, &[1.0]));
         f.change(run_id(n), changes).await;
         let run = f.read(run_id(n)).await;
-        assert_eq!(
-            (run.name.as_str(), run.user.as_str(), run.note.as_str()),
-            (text, text, text)
-        );
-        assert_eq!(
-            (&run.params[text], &run.tags[text]),
-            (&text.to_owned(), &text.to_owned())
-        );
-        assert_eq!(
-            (run.inputs[0].name.as_str(), run.metrics[text].count),
-            (text, 1)
-        );
+        assert_eq!((run.name.as_str(), run.user.as_str(), run.note.as_str()), (text, text, text));
+        assert_eq!((&run.params[text], &run.tags[text]), (&text.to_owned(), &text.to_owned()));
+        assert_eq!((run.inputs[0].name.as_str(), run.metrics[text].count), (text, 1));
 
         let (quoted, name) = (text.replace('\'', "''"), text.replace('`', "``"));
         for filter in [
@@ -317,36 +244,17 @@ async fn text_that_looks_like_sql_is_only_text(f: Fixture) {
             assert_eq!(found.len(), 1, "{filter}");
             assert_eq!(found[0].id, run_id(n), "{filter}");
         }
-        assert!(
-            f.tracker
-                .artifacts(run_id(n), text)
-                .await
-                .unwrap()
-                .is_empty()
-        );
+        assert!(f.tracker.artifacts(run_id(n), text).await.unwrap().is_empty());
     }
-    assert_eq!(
-        f.tracker.count_runs(&RunQuery::default()).await.unwrap(),
-        hostile.len() as u64
-    );
+    assert_eq!(f.tracker.count_runs(&RunQuery::default()).await.unwrap(), hostile.len() as u64);
 }
 
 async fn text_of_every_script_comes_back_as_it_was(f: Fixture) {
     let run = f.one_run().await;
     // Composed and decomposed, right to left, beyond the basic plane, joined by zero-width joiners.
-    let texts = [
-        "é",
-        "e\u{301}",
-        "שלום",
-        "日本語",
-        "𝔘𝔫𝔦",
-        "👩‍🔬",
-        "\u{feff}x",
-        "\u{fffd}",
-    ];
+    let texts = ["é", "e\u{301}", "שלום", "日本語", "𝔘𝔫𝔦", "👩‍🔬", "\u{feff}x", "\u{fffd}"];
     for text in texts {
-        f.change(run.id, change().with_tag(key(text), text).with_note(text))
-            .await;
+        f.change(run.id, change().with_tag(key(text), text).with_note(text)).await;
         assert_eq!(f.read(run.id).await.note, text);
     }
     let run = f.read(run.id).await;
@@ -356,8 +264,5 @@ async fn text_of_every_script_comes_back_as_it_was(f: Fixture) {
 
 async fn a_bad_call_about_an_unknown_run_is_invalid(f: Fixture) {
     let bad = change().with_note("\0");
-    fails(
-        ErrorKind::Invalid,
-        f.tracker.update_run(run_id(9), bad).await,
-    );
+    fails(ErrorKind::Invalid, f.tracker.update_run(run_id(9), bad).await);
 }

@@ -17,10 +17,7 @@ pub const CORPUS: &[(&str, &[u8])] = &[
     ("metrics.auc not between 0.55 and 0.9", &[1, 10]),
     ("metrics.auc between 0.7 and 0.6", &[]),
     ("metrics.auc in (0.5, 0.75, 7)", &[1, 6]),
-    (
-        "metrics.auc not in (0.5, 0.55, 0.6)",
-        &[4, 5, 6, 7, 8, 9, 10],
-    ),
+    ("metrics.auc not in (0.5, 0.55, 0.6)", &[4, 5, 6, 7, 8, 9, 10]),
     ("metrics.AUC > 0", &[]),
     ("metric.auc > 0.9", &[10]),
     ("metrics.auc is null and user = 'ann'", &[]),
@@ -33,17 +30,11 @@ pub const CORPUS: &[(&str, &[u8])] = &[
     ("min(metrics.loss) <= 0.5", &[11, 13, 16]),
     ("max(metrics.loss) > 14", &[16, 18, 19]),
     ("count(metrics.loss) = 3", &[13, 16, 19]),
-    (
-        "count(metrics.loss) in (1, 2)",
-        &[11, 12, 14, 15, 17, 18, 20],
-    ),
+    ("count(metrics.loss) in (1, 2)", &[11, 12, 14, 15, 17, 18, 20]),
     ("metrics.\"val/top-1\" > 39", &[40]),
     ("metrics.val/top-1 = 31", &[31]),
     // Metrics that are no ordinary numbers.
-    (
-        "metrics.x is not null",
-        &[21, 22, 23, 24, 25, 26, 27, 28, 29],
-    ),
+    ("metrics.x is not null", &[21, 22, 23, 24, 25, 26, 27, 28, 29]),
     ("metrics.x is null and name like 'strange%'", &[30]),
     ("metrics.x > 0", &[22, 24, 28, 29]),
     ("metrics.x <= 0", &[23, 26, 27]),
@@ -58,10 +49,7 @@ pub const CORPUS: &[(&str, &[u8])] = &[
     ("min(metrics.x) = 1", &[24, 25]),
     ("max(metrics.x) is null and count(metrics.x) = 1", &[21]),
     ("count(metrics.x) = 2", &[24, 25]),
-    (
-        "metrics.x > 0 or not metrics.x > 0",
-        &[22, 23, 24, 26, 27, 28, 29],
-    ),
+    ("metrics.x > 0 or not metrics.x > 0", &[22, 23, 24, 26, 27, 28, 29]),
     // Params: text against text, number against number.
     ("params.lr = '0.1'", &[1, 3, 5, 7, 9]),
     ("params.lr = 0.1", &[1, 3, 5, 7, 9]),
@@ -72,10 +60,7 @@ pub const CORPUS: &[(&str, &[u8])] = &[
     ("params.lr = 0.5", &[13]),
     ("params.lr = '0.5'", &[]),
     ("params.lr = ''", &[12]),
-    (
-        "params.lr != '0.1' and user = 'bob'",
-        &[11, 12, 13, 14, 15, 16],
-    ),
+    ("params.lr != '0.1' and user = 'bob'", &[11, 12, 13, 14, 15, 16]),
     ("params.lr != 0.1", &[2, 4, 6, 8, 10, 13, 14, 16]),
     ("params.lr is null and user = 'bob'", &[17, 18, 19, 20]),
     ("params.depth > 9", &[10]),
@@ -88,10 +73,7 @@ pub const CORPUS: &[(&str, &[u8])] = &[
     ("params.model like 'g%'", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
     ("params.model = 'GBDT'", &[]),
     ("params.`a key with spaces` = '100%'", &[]),
-    (
-        "params.\"a key with spaces\" is not null",
-        &[32, 34, 36, 38, 40],
-    ),
+    ("params.\"a key with spaces\" is not null", &[32, 34, 36, 38, 40]),
     ("params.\"q\"\"`'\" = 'q'", &[32, 34, 36, 38, 40]),
     // Labels, patterns, quotes, other scripts.
     ("tags.team = 'x'", &[1, 2, 3, 4, 5]),
@@ -107,10 +89,7 @@ pub const CORPUS: &[(&str, &[u8])] = &[
     ("tags.label like 'a_b'", &[34, 35]),
     ("tags.label = 'a_b'", &[34]),
     ("tags.label like '___'", &[34, 35, 36, 37]),
-    (
-        "tags.label like '%'",
-        &[31, 32, 33, 34, 35, 36, 37, 38, 39, 40],
-    ),
+    ("tags.label like '%'", &[31, 32, 33, 34, 35, 36, 37, 38, 39, 40]),
     ("tags.label like ''", &[39]),
     ("tags.label not like '%a%'", &[31, 33, 36, 37, 39]),
     ("tags.label like '%\\slash'", &[38]),
@@ -126,33 +105,21 @@ pub const CORPUS: &[(&str, &[u8])] = &[
     ("tags.label = 'x'' or ''1'' = ''1'", &[]),
     // Attributes.
     ("name = 'grid-3'", &[4]),
-    (
-        "attributes.name ilike 'ROUGH%'",
-        &[11, 12, 13, 14, 15, 16, 17, 18, 19, 20],
-    ),
+    ("attributes.name ilike 'ROUGH%'", &[11, 12, 13, 14, 15, 16, 17, 18, 19, 20]),
     ("name like 'rough%'", &[]),
     ("run_name = 'plain'", &[39, 40]),
     ("status = 'failed'", &[11, 12, 13]),
     ("status = 'FAILED'", &[11, 12, 13]),
     ("status in ('killed', 'lost')", &[14, 15, 16]),
-    (
-        "status not in ('finished', 'failed', 'running')",
-        &[14, 15, 16],
-    ),
-    (
-        "status != 'finished' and user = 'bob' and ended is null",
-        &[17, 18, 19, 20],
-    ),
+    ("status not in ('finished', 'failed', 'running')", &[14, 15, 16]),
+    ("status != 'finished' and user = 'bob' and ended is null", &[17, 18, 19, 20]),
     ("user = 'çelik' and note = 'note 3'", &[24]),
     ("user = '' and name = 'axb'", &[35]),
     ("user is null", &[]),
     ("note like 'note _' and note > 'note 7'", &[29, 30]),
     ("duration = 90", &[10]),
     ("duration between 10 and 30", &[2, 3, 4]),
-    (
-        "duration > 90 and duration < 101",
-        &[11, 12, 13, 14, 15, 16],
-    ),
+    ("duration > 90 and duration < 101", &[11, 12, 13, 14, 15, 16]),
     ("duration is null and user = 'bob'", &[17, 18, 19, 20]),
     ("started < '2023-11-14T22:13:23Z'", &[1, 2]),
     ("started = '2023-11-14T22:13:58Z'", &[38, 39, 40]),
@@ -166,37 +133,19 @@ pub const CORPUS: &[(&str, &[u8])] = &[
     // Datasets: true if any of the run's inputs makes the term true.
     ("datasets.name = 'iris'", &[1, 2, 3]),
     ("datasets.context = 'train'", &[1, 3]),
-    (
-        "datasets.name = 'iris' and datasets.context = 'validation'",
-        &[3],
-    ),
+    ("datasets.name = 'iris' and datasets.context = 'validation'", &[3]),
     ("datasets.name != 'iris'", &[3, 4]),
-    (
-        "not datasets.name = 'iris' and datasets.name is not null",
-        &[4],
-    ),
+    ("not datasets.name = 'iris' and datasets.name is not null", &[4]),
     ("datasets.digest like 'sha256:%'", &[1, 2, 3]),
     ("datasets.context = 'calibration'", &[4]),
     ("datasets.name is null and tags.team = 'x'", &[5]),
     // Logic.
-    (
-        "tags.team = 'x' and metrics.auc > 0.6 or name = 'axb'",
-        &[4, 5, 35],
-    ),
-    (
-        "tags.team = 'x' and (metrics.auc > 0.6 or name = 'axb')",
-        &[4, 5],
-    ),
+    ("tags.team = 'x' and metrics.auc > 0.6 or name = 'axb'", &[4, 5, 35]),
+    ("tags.team = 'x' and (metrics.auc > 0.6 or name = 'axb')", &[4, 5]),
     ("not (tags.team = 'x' or tags.team = 'y')", &[]),
-    (
-        "not (tags.team = 'x' and metrics.auc > 0.6)",
-        &[1, 2, 3, 6, 7, 8, 9, 10],
-    ),
+    ("not (tags.team = 'x' and metrics.auc > 0.6)", &[1, 2, 3, 6, 7, 8, 9, 10]),
     ("not not tags.team = 'x'", &[1, 2, 3, 4, 5]),
     ("tags.team = 'x' and not metrics.auc > 0.6", &[1, 2, 3]),
     ("metrics.absent = 1 or name = 'axb'", &[35]),
-    (
-        "tags.label like '___' and not (metrics.absent = 1 and name = 'axb')",
-        &[34, 36, 37],
-    ),
+    ("tags.label like '___' and not (metrics.absent = 1 and name = 'axb')", &[34, 36, 37]),
 ];

@@ -79,9 +79,7 @@ async fn the_last_page_has_no_next_one(f: Fixture) {
 
 async fn a_page_may_have_another_size_than_the_one_before(f: Fixture) {
     populate(&*f.tracker).await;
-    let mut query = RunQuery::parse("user = 'ann'", &["metrics.auc"])
-        .unwrap()
-        .with_limit(2);
+    let mut query = RunQuery::parse("user = 'ann'", &["metrics.auc"]).unwrap().with_limit(2);
     let first = f.tracker.search_runs(&query).await.unwrap();
     query = query.with_limit(5).with_page(first.next.unwrap());
     assert_eq!(pages(&f, &query).await, [3, 4, 5, 6, 7, 8, 9, 10]);
@@ -96,15 +94,11 @@ async fn pages_neither_repeat_nor_skip_when_runs_come_and_go(f: Fixture) {
             .with_param(key("group"), (n % 3).to_string());
         f.tracker.create_run(options).await.unwrap();
     }
-    let query = RunQuery::parse("", &["params.group"])
-        .unwrap()
-        .with_limit(3);
+    let query = RunQuery::parse("", &["params.group"]).unwrap().with_limit(3);
     // By group: 12 9 6 | 3 10 7 | 4 1 11 | 8 5 2.
     let first = f.tracker.search_runs(&query).await.unwrap();
-    f.change(run_id(9), RunChanges::default().with_deleted(true))
-        .await;
-    f.change(run_id(11), RunChanges::default().with_deleted(true))
-        .await;
+    f.change(run_id(9), RunChanges::default().with_deleted(true)).await;
+    f.change(run_id(11), RunChanges::default().with_deleted(true)).await;
     for n in [20, 21] {
         let options = CreateRun::new(run_id(n), experiment.id)
             .with_started(at(500))
@@ -128,11 +122,7 @@ async fn runs_made_after_the_first_page_are_not_returned(f: Fixture) {
     f.tracker.create_run(late).await.unwrap();
     let rest = query.clone().with_page(first.next.unwrap());
     assert_eq!(pages(&f, &rest).await, [2, 1]);
-    assert_eq!(
-        pages(&f, &query).await,
-        [4, 3, 2, 1, 9],
-        "a new search sees it"
-    );
+    assert_eq!(pages(&f, &query).await, [4, 3, 2, 1, 9], "a new search sees it");
 }
 
 /// The run that the first page ended with is deleted, then purged: its place stays a place.
@@ -144,23 +134,16 @@ async fn a_page_follows_a_run_that_has_left_the_result(f: Fixture) {
     let query = RunQuery::default().with_limit(2);
     let first = f.tracker.search_runs(&query).await.unwrap();
     let rest = query.with_page(first.next.unwrap());
-    f.change(run_id(3), RunChanges::default().with_deleted(true))
-        .await;
+    f.change(run_id(3), RunChanges::default().with_deleted(true)).await;
     assert_eq!(pages(&f, &rest).await, [2, 1]);
-    let plan = f
-        .tracker
-        .plan_purge(&Purge::Runs(vec![run_id(3)]))
-        .await
-        .unwrap();
+    let plan = f.tracker.plan_purge(&Purge::Runs(vec![run_id(3)])).await.unwrap();
     f.tracker.purge(&plan).await.unwrap();
     assert_eq!(pages(&f, &rest).await, [2, 1]);
 }
 
 async fn a_token_of_another_query_is_invalid(f: Fixture) {
     populate(&*f.tracker).await;
-    let query = RunQuery::parse("user = 'ann'", &["metrics.auc"])
-        .unwrap()
-        .with_limit(2);
+    let query = RunQuery::parse("user = 'ann'", &["metrics.auc"]).unwrap().with_limit(2);
     let token = f.tracker.search_runs(&query).await.unwrap().next.unwrap();
     let others = [
         RunQuery::parse("user = 'bob'", &["metrics.auc"]).unwrap(),
@@ -173,10 +156,7 @@ async fn a_token_of_another_query_is_invalid(f: Fixture) {
         let other = other.with_page(token.clone());
         fails(ErrorKind::Invalid, f.tracker.search_runs(&other).await);
     }
-    f.tracker
-        .search_runs(&query.with_page(token))
-        .await
-        .expect("it is a token of this one");
+    f.tracker.search_runs(&query.with_page(token)).await.expect("it is a token of this one");
 }
 
 async fn a_text_that_is_not_a_token_is_invalid(f: Fixture) {
@@ -184,18 +164,7 @@ async fn a_text_that_is_not_a_token_is_invalid(f: Fixture) {
     let query = RunQuery::default().with_limit(2);
     let token = f.tracker.search_runs(&query).await.unwrap().next.unwrap().0;
     let cut = &token[..token.len() / 2];
-    for text in [
-        "",
-        "x",
-        "1",
-        "AAAA",
-        "{}",
-        "null",
-        "' or 1=1; --",
-        "\u{0}",
-        "ÄÖÜ",
-        cut,
-    ] {
+    for text in ["", "x", "1", "AAAA", "{}", "null", "' or 1=1; --", "\u{0}", "ÄÖÜ", cut] {
         let page = PageToken(text.to_owned());
         let bad = query.clone().with_page(page.clone());
         fails(ErrorKind::Invalid, f.tracker.search_runs(&bad).await);
@@ -210,11 +179,7 @@ async fn experiment_pages(f: &Fixture, query: &ExperimentQuery) -> Vec<u8> {
     loop {
         let page = f.tracker.search_experiments(&query).await.unwrap();
         assert!(page.items.len() <= query.limit && all.len() <= 1_000);
-        all.extend(
-            page.items
-                .iter()
-                .map(|experiment| experiment.id.as_bytes()[1]),
-        );
+        all.extend(page.items.iter().map(|experiment| experiment.id.as_bytes()[1]));
         match page.next {
             Some(next) => query.page = Some(next),
             None => return all,
@@ -225,15 +190,10 @@ async fn experiment_pages(f: &Fixture, query: &ExperimentQuery) -> Vec<u8> {
 async fn pages_of_experiments_hold_each_once(f: Fixture) {
     for n in 1..=7 {
         f.experiment(n, &format!("e{}", n / 3)).await;
-        f.tracker
-            .update_experiment(experiment_id(n), ExperimentChanges::delete())
-            .await
-            .unwrap();
+        f.tracker.update_experiment(experiment_id(n), ExperimentChanges::delete()).await.unwrap();
     }
     for limit in [1, 2, 3, 7, 8] {
-        let query = ExperimentQuery::default()
-            .with_view(View::All)
-            .with_limit(limit);
+        let query = ExperimentQuery::default().with_view(View::All).with_limit(limit);
         assert_eq!(experiment_pages(&f, &query).await, [1, 2, 3, 4, 5, 6, 7]);
     }
 }
@@ -253,18 +213,9 @@ async fn a_token_of_another_query_for_experiments_is_invalid(f: Fixture) {
     f.experiment(1, "a").await;
     f.experiment(2, "b").await;
     let query = ExperimentQuery::default().with_limit(1);
-    let token = f
-        .tracker
-        .search_experiments(&query)
-        .await
-        .unwrap()
-        .next
-        .unwrap();
+    let token = f.tracker.search_experiments(&query).await.unwrap().next.unwrap();
     let other = query.clone().with_view(View::All).with_page(token.clone());
-    fails(
-        ErrorKind::Invalid,
-        f.tracker.search_experiments(&other).await,
-    );
+    fails(ErrorKind::Invalid, f.tracker.search_experiments(&other).await);
     let runs = RunQuery::default().with_page(token);
     fails(ErrorKind::Invalid, f.tracker.search_runs(&runs).await);
 }

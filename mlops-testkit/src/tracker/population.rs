@@ -23,18 +23,8 @@ use crate::build::{at, dataset, experiment_id, key, run_id, run_name, values};
 pub const EXPERIMENTS: [&str; 3] = ["grid", "rough", "strange"];
 
 /// The labels of runs 31 to 40, which are in their names too where a name may hold them.
-pub(super) const LABELS: [&str; 10] = [
-    "it's",
-    "say \"hi\"",
-    "100%",
-    "a_b",
-    "axb",
-    "ÄÖÜ",
-    "äöü",
-    "back\\slash",
-    "",
-    "line\nbreak",
-];
+pub(super) const LABELS: [&str; 10] =
+    ["it's", "say \"hi\"", "100%", "a_b", "axb", "ÄÖÜ", "äöü", "back\\slash", "", "line\nbreak"];
 
 /// The metric `x` of runs 21 to 29; run 30 has none.
 pub(super) const STRANGE: [&[f64]; 9] = [
@@ -53,10 +43,7 @@ pub(super) const STRANGE: [&[f64]; 9] = [
 pub async fn populate(tracker: &dyn Tracker) -> BTreeMap<RunId, Run> {
     for (n, name) in (1..).zip(EXPERIMENTS) {
         let options = CreateExperiment::default().with_id(experiment_id(n));
-        tracker
-            .create_experiment(&name.parse().unwrap(), options)
-            .await
-            .unwrap();
+        tracker.create_experiment(&name.parse().unwrap(), options).await.unwrap();
     }
     let mut runs = BTreeMap::new();
     for n in 1..=42 {
@@ -102,12 +89,7 @@ fn grid(n: u8) -> (CreateRun, Vec<RunChanges>) {
         .with_tag(key("team"), if i < 5 { "x" } else { "y" });
     let ended = at(i64::from(n) * 1_000_000 + i64::from(i) * 10_000_000);
     let mut end = RunChanges::default()
-        .with_metrics(values(
-            n,
-            0,
-            "auc",
-            &[f64::from(50 + 5 * u32::from(i)) / 100.0],
-        ))
+        .with_metrics(values(n, 0, "auc", &[f64::from(50 + 5 * u32::from(i)) / 100.0]))
         .with_status(RunStatus::Finished)
         .with_ended(ended);
     let iris = |context| dataset("iris", "sha256:1", context);
@@ -118,11 +100,7 @@ fn grid(n: u8) -> (CreateRun, Vec<RunChanges>) {
             iris(DatasetContext::Train),
             dataset("wine", "sha256:2", DatasetContext::Validation),
         ],
-        4 => vec![dataset(
-            "wine",
-            "md5:3",
-            DatasetContext::Other("calibration".to_owned()),
-        )],
+        4 => vec![dataset("wine", "md5:3", DatasetContext::Other("calibration".to_owned()))],
         _ => vec![],
     };
     (create, vec![end])
@@ -149,12 +127,7 @@ fn rough(n: u8) -> (CreateRun, Vec<RunChanges>) {
     };
     let first = i as f64;
     let mut change = RunChanges::default()
-        .with_metrics(values(
-            n,
-            0,
-            "loss",
-            &[first, first + 10.0, first / 10.0][..=i % 3],
-        ))
+        .with_metrics(values(n, 0, "loss", &[first, first + 10.0, first / 10.0][..=i % 3]))
         .with_status(status);
     if status != RunStatus::Running {
         change = change.with_ended(at((i64::from(n) + 100) * 1_000_000));
@@ -176,16 +149,10 @@ fn strange(n: u8) -> (CreateRun, Vec<RunChanges>) {
 
 fn labelled(n: u8) -> (CreateRun, Vec<RunChanges>) {
     let label = LABELS[usize::from(n - 31)];
-    let name = if label.is_empty() || label.contains('\n') {
-        "plain"
-    } else {
-        label
-    };
+    let name = if label.is_empty() || label.contains('\n') { "plain" } else { label };
     let mut create = start(n, 3, name).with_tag(key("label"), label);
     if n.is_multiple_of(2) {
-        create = create
-            .with_param(key("a key with spaces"), label)
-            .with_param(key("q\"`'"), "q");
+        create = create.with_param(key("a key with spaces"), label).with_param(key("q\"`'"), "q");
     }
     let change = RunChanges::default()
         .with_metrics(values(n, 0, "val/top-1", &[f64::from(n)]))

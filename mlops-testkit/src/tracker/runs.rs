@@ -42,22 +42,10 @@ async fn a_run_comes_back_as_it_was_started(f: Fixture) {
         .with_param(key("lr"), "0.1")
         .with_tag(key("team"), "x");
     let run = f.tracker.create_run(options).await.unwrap();
-    assert_eq!(
-        (run.id, run.experiment, run.parent),
-        (run_id(2), experiment.id, Some(parent.id))
-    );
-    assert_eq!(
-        (run.name.as_str(), run.user.as_str(), run.note.as_str()),
-        ("fold 1", "ann", "")
-    );
-    assert_eq!(
-        (run.status, run.started, run.ended),
-        (RunStatus::Running, at(-7), None)
-    );
-    assert_eq!(
-        (run.lease.clone(), run.deleted),
-        (Some(lease("laptop", 60)), None)
-    );
+    assert_eq!((run.id, run.experiment, run.parent), (run_id(2), experiment.id, Some(parent.id)));
+    assert_eq!((run.name.as_str(), run.user.as_str(), run.note.as_str()), ("fold 1", "ann", ""));
+    assert_eq!((run.status, run.started, run.ended), (RunStatus::Running, at(-7), None));
+    assert_eq!((run.lease.clone(), run.deleted), (Some(lease("laptop", 60)), None));
     assert_eq!(run.params, [(key("lr"), "0.1".to_owned())].into());
     assert_eq!(run.tags, [(key("team"), "x".to_owned())].into());
     assert!(run.metrics.is_empty() && run.inputs.is_empty());
@@ -73,24 +61,17 @@ async fn a_run_that_is_told_nothing_has_defaults(f: Fixture) {
 
 async fn starting_a_run_again_returns_it_unchanged(f: Fixture) {
     let run = f.one_run().await;
-    f.change(run.id, RunChanges::default().with_note("kept"))
-        .await;
+    f.change(run.id, RunChanges::default().with_note("kept")).await;
     f.clock.advance_micros(1);
     let other = CreateRun::new(run.id, run.experiment)
         .with_name(run_name("other"))
         .with_param(key("lr"), "0.1");
     let again = f.tracker.create_run(other.clone()).await.unwrap();
-    assert_eq!(
-        (again.name.clone(), again.note.as_str()),
-        (run.name.clone(), "kept")
-    );
+    assert_eq!((again.name.clone(), again.note.as_str()), (run.name.clone(), "kept"));
     assert_eq!((again.started, again.params.len()), (run.started, 0));
     assert_eq!(f.read(run.id).await, again);
 
-    f.tracker
-        .update_experiment(run.experiment, ExperimentChanges::delete())
-        .await
-        .unwrap();
+    f.tracker.update_experiment(run.experiment, ExperimentChanges::delete()).await.unwrap();
     let trashed = f.tracker.create_run(other).await.unwrap();
     assert!(trashed.deleted.is_some(), "also when both are in the trash");
 }
@@ -103,23 +84,14 @@ async fn starting_a_run_of_an_id_of_another_experiment_already_exists(f: Fixture
 }
 
 async fn a_run_of_an_unknown_experiment_is_not_found(f: Fixture) {
-    let run = f
-        .tracker
-        .create_run(CreateRun::new(run_id(1), experiment_id(9)))
-        .await;
+    let run = f.tracker.create_run(CreateRun::new(run_id(1), experiment_id(9))).await;
     fails(ErrorKind::NotFound, run);
 }
 
 async fn a_run_of_a_deleted_experiment_is_invalid(f: Fixture) {
     let experiment = f.experiment(1, "churn").await;
-    f.tracker
-        .update_experiment(experiment.id, ExperimentChanges::delete())
-        .await
-        .unwrap();
-    let run = f
-        .tracker
-        .create_run(CreateRun::new(run_id(1), experiment.id))
-        .await;
+    f.tracker.update_experiment(experiment.id, ExperimentChanges::delete()).await.unwrap();
+    let run = f.tracker.create_run(CreateRun::new(run_id(1), experiment.id)).await;
     fails(ErrorKind::Invalid, run);
     fails(ErrorKind::NotFound, f.tracker.run(run_id(1)).await);
 }
@@ -144,17 +116,10 @@ async fn asking_about_a_run_that_does_not_exist_is_not_found(f: Fixture) {
     let (tracker, id) = (&f.tracker, run_id(9));
     fails(ErrorKind::NotFound, tracker.run(id).await);
     fails(ErrorKind::NotFound, tracker.metric_chunks(id, None).await);
-    fails(
-        ErrorKind::NotFound,
-        tracker.stored_points(id, spool(1)).await,
-    );
+    fails(ErrorKind::NotFound, tracker.stored_points(id, spool(1)).await);
     fails(ErrorKind::NotFound, tracker.artifacts(id, "").await);
     let expecting = RunChanges::default().expecting(Expect::Status(RunStatus::Running));
-    for changes in [
-        RunChanges::default(),
-        RunChanges::default().with_note("x"),
-        expecting,
-    ] {
+    for changes in [RunChanges::default(), RunChanges::default().with_note("x"), expecting] {
         fails(ErrorKind::NotFound, tracker.update_run(id, changes).await);
     }
 }
@@ -165,9 +130,7 @@ async fn instants_are_kept_to_the_microsecond(f: Fixture) {
     let options = CreateRun::new(run_id(1), experiment.id).with_started(fine);
     let run = f.tracker.create_run(options).await.unwrap();
     assert_eq!(run.started, at(1));
-    let ending = RunChanges::default()
-        .with_status(RunStatus::Finished)
-        .with_ended(fine);
+    let ending = RunChanges::default().with_status(RunStatus::Finished).with_ended(fine);
     f.change(run.id, ending).await;
     let run = f.read(run.id).await;
     assert_eq!((run.started, run.ended), (at(1), Some(at(1))));
@@ -184,14 +147,8 @@ async fn a_call_sees_what_another_handle_did_before(f: Fixture) {
         let changes = RunChanges::default().with_note(note).with_metrics(chunk);
         ann.update_run(run.id, changes).await.unwrap();
         let seen = bob.run(run.id).await.unwrap();
-        assert_eq!(
-            (seen.note.as_str(), seen.metrics["loss"].count),
-            (note, i as u64 + 1)
-        );
-        assert_eq!(
-            bob.stored_points(run.id, spool(1)).await.unwrap(),
-            i as u64 + 1
-        );
+        assert_eq!((seen.note.as_str(), seen.metrics["loss"].count), (note, i as u64 + 1));
+        assert_eq!(bob.stored_points(run.id, spool(1)).await.unwrap(), i as u64 + 1);
         assert_eq!(f.read(run.id).await, seen);
     }
 }
@@ -209,18 +166,11 @@ async fn what_was_acknowledged_is_there_for_the_next_opener(f: Fixture) {
     let events = f.journal.events(0, 10).await.unwrap();
     let proof = f.journal.seal().await.unwrap();
 
-    let reopen = f
-        .reopen
-        .clone()
-        .expect("a durable backend's fixture can reopen it");
+    let reopen = f.reopen.clone().expect("a durable backend's fixture can reopen it");
     drop((f.tracker, f.journal));
     let (tracker, journal) = reopen();
     let after = tracker.run(run.id).await.unwrap();
-    assert_eq!(
-        format!("{after:?}"),
-        format!("{before:?}"),
-        "NaN is not equal to itself"
-    );
+    assert_eq!(format!("{after:?}"), format!("{before:?}"), "NaN is not equal to itself");
     assert_eq!(tracker.stored_points(run.id, spool(1)).await.unwrap(), 3);
     assert_eq!(journal.events(0, 10).await.unwrap(), events);
     assert_eq!(journal.verify().await.unwrap(), proof);

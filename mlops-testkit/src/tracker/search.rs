@@ -65,11 +65,7 @@ async fn each_filter_of_the_corpus_is_counted(f: Fixture) {
     populate(&*f.tracker).await;
     for (text, expected) in CORPUS {
         let query = RunQuery::parse(text, &[]).unwrap();
-        assert_eq!(
-            f.tracker.count_runs(&query).await.unwrap(),
-            expected.len() as u64,
-            "{text}"
-        );
+        assert_eq!(f.tracker.count_runs(&query).await.unwrap(), expected.len() as u64, "{text}");
     }
 }
 
@@ -113,11 +109,7 @@ async fn several_orders_are_applied_in_turn(f: Fixture) {
     let query = RunQuery::parse("user = 'ann'", &["params.lr desc", "metrics.auc"]).unwrap();
     assert_eq!(found(&f, &query).await, [2, 4, 6, 8, 10, 1, 3, 5, 7, 9]);
     let query = RunQuery::parse("user = 'ann'", &["params.depth"]).unwrap();
-    assert_eq!(
-        found(&f, &query).await,
-        [1, 10, 2, 3, 4, 5, 6, 7, 8, 9],
-        "params are texts"
-    );
+    assert_eq!(found(&f, &query).await, [1, 10, 2, 3, 4, 5, 6, 7, 8, 9], "params are texts");
     let query = RunQuery::parse("tags.label is not null", &["tags.label desc"]).unwrap();
     let by_bytes = [37, 36, 32, 40, 31, 38, 35, 34, 33, 39];
     assert_eq!(found(&f, &query).await, by_bytes);
@@ -126,17 +118,10 @@ async fn several_orders_are_applied_in_turn(f: Fixture) {
 async fn only_runs_of_the_named_experiments_are_found(f: Fixture) {
     populate(&*f.tracker).await;
     let rough = RunQuery::default().with_experiment(experiment_id(2));
-    assert_eq!(
-        found(&f, &rough).await,
-        [20, 19, 18, 17, 16, 15, 14, 13, 12, 11]
-    );
+    assert_eq!(found(&f, &rough).await, [20, 19, 18, 17, 16, 15, 14, 13, 12, 11]);
     let mut both = RunQuery::parse("status = 'finished'", &[]).unwrap();
     both.experiments = vec![experiment_id(2), experiment_id(1), experiment_id(2)];
-    assert_eq!(
-        found(&f, &both).await,
-        [10, 9, 8, 7, 6, 5, 4, 3, 2, 1],
-        "each run once"
-    );
+    assert_eq!(found(&f, &both).await, [10, 9, 8, 7, 6, 5, 4, 3, 2, 1], "each run once");
 }
 
 async fn an_unknown_experiment_has_no_runs(f: Fixture) {
@@ -148,16 +133,10 @@ async fn an_unknown_experiment_has_no_runs(f: Fixture) {
 
 async fn the_view_says_whether_the_trash_is_looked_at(f: Fixture) {
     populate(&*f.tracker).await;
-    let query = |view| {
-        RunQuery::parse("name = 'grid-0'", &[])
-            .unwrap()
-            .with_view(view)
-    };
-    for (view, expected) in [
-        (View::Active, &[1][..]),
-        (View::Deleted, &[42, 41]),
-        (View::All, &[42, 41, 1]),
-    ] {
+    let query = |view| RunQuery::parse("name = 'grid-0'", &[]).unwrap().with_view(view);
+    for (view, expected) in
+        [(View::Active, &[1][..]), (View::Deleted, &[42, 41]), (View::All, &[42, 41, 1])]
+    {
         assert_eq!(found(&f, &query(view)).await, expected);
         let count = f.tracker.count_runs(&query(view)).await.unwrap();
         assert_eq!(count, expected.len() as u64);
@@ -166,9 +145,7 @@ async fn the_view_says_whether_the_trash_is_looked_at(f: Fixture) {
 
 async fn count_ignores_limit_order_and_page(f: Fixture) {
     populate(&*f.tracker).await;
-    let mut query = RunQuery::parse("user = 'ann'", &["metrics.auc"])
-        .unwrap()
-        .with_limit(3);
+    let mut query = RunQuery::parse("user = 'ann'", &["metrics.auc"]).unwrap().with_limit(3);
     query.page = f.tracker.search_runs(&query).await.unwrap().next;
     assert!(query.page.is_some());
     assert_eq!(f.tracker.count_runs(&query).await.unwrap(), 10);
@@ -180,51 +157,28 @@ async fn a_found_run_is_the_run_as_it_is_read(f: Fixture) {
     let found = f.tracker.search_runs(&query).await.unwrap().items;
     assert_eq!(found.len(), runs.len());
     for run in found {
-        assert_eq!(
-            format!("{run:?}"),
-            format!("{:?}", runs[&run.id]),
-            "NaN is not equal to NaN"
-        );
+        assert_eq!(format!("{run:?}"), format!("{:?}", runs[&run.id]), "NaN is not equal to NaN");
     }
 }
 
 async fn a_limit_above_the_bound_is_invalid(f: Fixture) {
     f.one_run().await;
     let query = |limit| RunQuery::default().with_limit(limit);
-    fails(
-        ErrorKind::Invalid,
-        f.tracker.search_runs(&query(MAX_PAGE + 1)).await,
-    );
-    assert_eq!(
-        f.tracker
-            .search_runs(&query(MAX_PAGE))
-            .await
-            .unwrap()
-            .items
-            .len(),
-        1
-    );
+    fails(ErrorKind::Invalid, f.tracker.search_runs(&query(MAX_PAGE + 1)).await);
+    assert_eq!(f.tracker.search_runs(&query(MAX_PAGE)).await.unwrap().items.len(), 1);
     let query = ExperimentQuery::default().with_limit(MAX_PAGE + 1);
-    fails(
-        ErrorKind::Invalid,
-        f.tracker.search_experiments(&query).await,
-    );
+    fails(ErrorKind::Invalid, f.tracker.search_experiments(&query).await);
 }
 
 async fn experiments(f: &Fixture, filter: &str, view: View) -> Vec<String> {
     let query = ExperimentQuery::new(Filter::parse(filter).unwrap()).with_view(view);
     let page = f.tracker.search_experiments(&query).await.unwrap();
-    page.items
-        .iter()
-        .map(|experiment| experiment.name.to_string())
-        .collect()
+    page.items.iter().map(|experiment| experiment.name.to_string()).collect()
 }
 
 async fn experiments_are_found_by_what_they_have(f: Fixture) {
     let churn = f.experiment(1, "churn").await;
-    let tags = ExperimentChanges::default()
-        .with_tag(key("team"), "x")
-        .with_tag(key("n"), "2");
+    let tags = ExperimentChanges::default().with_tag(key("team"), "x").with_tag(key("n"), "2");
     f.tracker.update_experiment(churn.id, tags).await.unwrap();
     f.clock.advance_micros(1_000_000);
     f.experiment(2, "it's 100%").await;
@@ -237,16 +191,9 @@ async fn experiments_are_found_by_what_they_have(f: Fixture) {
         ("started < '2023-11-14T22:13:21Z'", &["churn"]),
         ("created >= '2023-11-14T22:13:21Z'", &["it's 100%"]),
         ("metrics.loss > 0 or not metrics.loss > 0", &[]),
-        (
-            "params.lr is null and status is null",
-            &["churn", "it's 100%"],
-        ),
+        ("params.lr is null and status is null", &["churn", "it's 100%"]),
     ] {
-        assert_eq!(
-            experiments(&f, filter, View::Active).await,
-            expected,
-            "{filter}"
-        );
+        assert_eq!(experiments(&f, filter, View::Active).await, expected, "{filter}");
     }
     let by_id = format!("id = '{}'", experiment_id(2));
     assert_eq!(experiments(&f, &by_id, View::Active).await, ["it's 100%"]);
@@ -256,16 +203,10 @@ async fn experiments_come_by_name_and_then_by_id(f: Fixture) {
     for (n, name) in [(3, "b"), (1, "é"), (5, "a"), (4, "B"), (2, "ab")] {
         f.experiment(n, name).await;
     }
-    assert_eq!(
-        experiments(&f, "", View::All).await,
-        ["B", "a", "ab", "b", "é"]
-    );
+    assert_eq!(experiments(&f, "", View::All).await, ["B", "a", "ab", "b", "é"]);
     for n in [9, 7, 8] {
         f.experiment(n, "same").await;
-        f.tracker
-            .update_experiment(experiment_id(n), ExperimentChanges::delete())
-            .await
-            .unwrap();
+        f.tracker.update_experiment(experiment_id(n), ExperimentChanges::delete()).await.unwrap();
     }
     let query = ExperimentQuery::default().with_view(View::Deleted);
     let same = f.tracker.search_experiments(&query).await.unwrap().items;
@@ -276,19 +217,11 @@ async fn experiments_come_by_name_and_then_by_id(f: Fixture) {
 async fn the_view_of_experiments_says_whether_the_trash_is_looked_at(f: Fixture) {
     f.experiment(1, "live").await;
     f.experiment(2, "dead").await;
-    f.tracker
-        .update_experiment(experiment_id(2), ExperimentChanges::delete())
-        .await
-        .unwrap();
+    f.tracker.update_experiment(experiment_id(2), ExperimentChanges::delete()).await.unwrap();
     assert_eq!(experiments(&f, "", View::Active).await, ["live"]);
     assert_eq!(experiments(&f, "", View::Deleted).await, ["dead"]);
     assert_eq!(experiments(&f, "", View::All).await, ["dead", "live"]);
     f.start(1, experiment_id(1)).await;
-    f.change(run_id(1), RunChanges::default().with_deleted(true))
-        .await;
-    assert_eq!(
-        experiments(&f, "", View::Deleted).await,
-        ["dead"],
-        "runs are no experiments"
-    );
+    f.change(run_id(1), RunChanges::default().with_deleted(true)).await;
+    assert_eq!(experiments(&f, "", View::Deleted).await, ["dead"], "runs are no experiments");
 }

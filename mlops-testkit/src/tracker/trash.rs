@@ -41,11 +41,7 @@ fn restore() -> RunChanges {
 
 async fn a_deleted_run_can_be_read_and_comes_back_as_it_was(f: Fixture) {
     let run = f.one_run().await;
-    f.change(
-        run.id,
-        RunChanges::default().with_metrics(values(1, 0, "loss", &[1.0])),
-    )
-    .await;
+    f.change(run.id, RunChanges::default().with_metrics(values(1, 0, "loss", &[1.0]))).await;
     let before = f.read(run.id).await;
     f.clock.advance_micros(5);
     f.change(run.id, trash()).await;
@@ -54,11 +50,7 @@ async fn a_deleted_run_can_be_read_and_comes_back_as_it_was(f: Fixture) {
     assert_eq!(f.chunk_ids(run.id).await.len(), 1);
     f.clock.advance_micros(5);
     f.change(run.id, trash()).await;
-    assert_eq!(
-        f.read(run.id).await,
-        deleted,
-        "deleting it again is harmless"
-    );
+    assert_eq!(f.read(run.id).await, deleted, "deleting it again is harmless");
     f.change(run.id, restore()).await;
     assert_eq!(f.read(run.id).await, before);
     f.change(run.id, restore()).await;
@@ -77,29 +69,16 @@ async fn a_run_in_the_trash_cannot_be_changed(f: Fixture) {
         restore().with_note("x"),
         trash().with_note("x"),
     ] {
-        fails(
-            ErrorKind::Invalid,
-            f.tracker.update_run(run.id, changes).await,
-        );
+        fails(ErrorKind::Invalid, f.tracker.update_run(run.id, changes).await);
         assert_eq!(f.read(run.id).await, deleted);
     }
-    f.change(
-        run.id,
-        restore().expecting(Expect::Status(RunStatus::Running)),
-    )
-    .await;
+    f.change(run.id, restore().expecting(Expect::Status(RunStatus::Running))).await;
     assert_eq!(f.read(run.id).await.deleted, None);
 }
 
 async fn a_run_may_be_changed_and_deleted_at_once(f: Fixture) {
     let run = f.one_run().await;
-    f.change(
-        run.id,
-        trash()
-            .with_note("a mistake")
-            .with_status(RunStatus::Killed),
-    )
-    .await;
+    f.change(run.id, trash().with_note("a mistake").with_status(RunStatus::Killed)).await;
     let run = f.read(run.id).await;
     assert_eq!((run.deleted, run.note.as_str()), (Some(at(0)), "a mistake"));
     assert_eq!(run.status, RunStatus::Killed);
@@ -112,11 +91,7 @@ async fn deleting_an_experiment_takes_its_live_runs_along(f: Fixture) {
     f.start(3, other.id).await;
     f.clock.advance_micros(5);
     let delete = ExperimentChanges::delete();
-    let deleted = f
-        .tracker
-        .update_experiment(run.experiment, delete)
-        .await
-        .unwrap();
+    let deleted = f.tracker.update_experiment(run.experiment, delete).await.unwrap();
     assert_eq!(deleted.deleted, Some(at(5)));
     assert_eq!(f.read(run_id(1)).await.deleted, Some(at(5)));
     assert_eq!(f.read(run_id(2)).await.deleted, Some(at(5)));
@@ -129,24 +104,13 @@ async fn restoring_an_experiment_brings_back_exactly_the_runs_that_went_with_it(
     f.change(run_id(2), trash()).await;
     f.clock.advance_micros(5);
     let delete = ExperimentChanges::delete();
-    f.tracker
-        .update_experiment(run.experiment, delete)
-        .await
-        .unwrap();
+    f.tracker.update_experiment(run.experiment, delete).await.unwrap();
     f.clock.advance_micros(5);
     let restore = ExperimentChanges::restore();
-    let restored = f
-        .tracker
-        .update_experiment(run.experiment, restore)
-        .await
-        .unwrap();
+    let restored = f.tracker.update_experiment(run.experiment, restore).await.unwrap();
     assert_eq!(restored.deleted, None);
     assert_eq!(f.read(run_id(1)).await, run);
-    assert_eq!(
-        f.read(run_id(2)).await.deleted,
-        Some(at(0)),
-        "it was there before"
-    );
+    assert_eq!(f.read(run_id(2)).await.deleted, Some(at(0)), "it was there before");
 }
 
 /// A clock may stand, or step back.
@@ -157,21 +121,10 @@ async fn runs_that_went_before_at_the_same_instant_stay_in_the_trash(f: Fixture)
         f.change(run_id(n), trash()).await;
         f.clock.advance_micros(step);
         let delete = ExperimentChanges::delete();
-        let deleted = f
-            .tracker
-            .update_experiment(run.experiment, delete)
-            .await
-            .unwrap();
-        assert_eq!(
-            deleted.deleted,
-            Some(at(1)),
-            "just after the last run that was there"
-        );
+        let deleted = f.tracker.update_experiment(run.experiment, delete).await.unwrap();
+        assert_eq!(deleted.deleted, Some(at(1)), "just after the last run that was there");
         let restore = ExperimentChanges::restore();
-        f.tracker
-            .update_experiment(run.experiment, restore)
-            .await
-            .unwrap();
+        f.tracker.update_experiment(run.experiment, restore).await.unwrap();
         assert_eq!(f.read(run_id(1)).await.deleted, None);
         assert_eq!(f.read(run_id(n)).await.deleted, Some(at(0)));
     }
@@ -180,18 +133,9 @@ async fn runs_that_went_before_at_the_same_instant_stay_in_the_trash(f: Fixture)
 async fn a_run_cannot_be_restored_into_an_experiment_in_the_trash(f: Fixture) {
     let run = f.one_run().await;
     let delete = ExperimentChanges::delete();
-    f.tracker
-        .update_experiment(run.experiment, delete)
-        .await
-        .unwrap();
-    let error = fails(
-        ErrorKind::Invalid,
-        f.tracker.update_run(run.id, restore()).await,
-    );
-    assert!(
-        error.hint().is_some_and(|hint| hint.contains("experiment")),
-        "{error}"
-    );
+    f.tracker.update_experiment(run.experiment, delete).await.unwrap();
+    let error = fails(ErrorKind::Invalid, f.tracker.update_run(run.id, restore()).await);
+    assert!(error.hint().is_some_and(|hint| hint.contains("experiment")), "{error}");
     assert!(f.read(run.id).await.deleted.is_some());
 }
 
@@ -205,26 +149,16 @@ async fn a_plan_names_what_was_deleted_before_the_instant_and_not_at_it(f: Fixtu
     f.experiment(2, "fraud").await;
     f.start(5, experiment_id(2)).await;
     let delete = ExperimentChanges::delete();
-    f.tracker
-        .update_experiment(experiment_id(2), delete)
-        .await
-        .unwrap();
+    f.tracker.update_experiment(experiment_id(2), delete).await.unwrap();
 
     let plan = async |micros| {
-        let plan = f
-            .tracker
-            .plan_purge(&Purge::DeletedBefore(at(micros)))
-            .await
-            .unwrap();
+        let plan = f.tracker.plan_purge(&Purge::DeletedBefore(at(micros))).await.unwrap();
         (plan.experiments, plan.runs)
     };
     assert_eq!(plan(0).await, (vec![], vec![]));
     assert_eq!(plan(2).await, (vec![], vec![run_id(2), run_id(3)]));
     assert_eq!(plan(3).await.1, [run_id(2), run_id(3), run_id(4)]);
-    let everything = (
-        vec![experiment_id(2)],
-        vec![run_id(2), run_id(3), run_id(4), run_id(5)],
-    );
+    let everything = (vec![experiment_id(2)], vec![run_id(2), run_id(3), run_id(4), run_id(5)]);
     assert_eq!(plan(4).await, everything);
 }
 
@@ -234,34 +168,19 @@ async fn a_plan_for_experiments_names_all_their_runs(f: Fixture) {
     f.change(run_id(2), trash()).await;
     f.clock.advance_micros(1);
     let delete = ExperimentChanges::delete();
-    f.tracker
-        .update_experiment(run.experiment, delete)
-        .await
-        .unwrap();
+    f.tracker.update_experiment(run.experiment, delete).await.unwrap();
     let what = Purge::Experiments(vec![run.experiment, run.experiment]);
     let plan = f.tracker.plan_purge(&what).await.unwrap();
-    assert_eq!(
-        (plan.experiments, plan.runs),
-        (vec![run.experiment], vec![run_id(1), run_id(2)])
-    );
+    assert_eq!((plan.experiments, plan.runs), (vec![run.experiment], vec![run_id(1), run_id(2)]));
 }
 
 async fn a_plan_for_what_is_not_in_the_trash_is_invalid_and_for_the_unknown_not_found(f: Fixture) {
     let run = f.one_run().await;
     let plan = async |what| f.tracker.plan_purge(&what).await;
     fails(ErrorKind::Invalid, plan(Purge::Runs(vec![run.id])).await);
-    fails(
-        ErrorKind::Invalid,
-        plan(Purge::Experiments(vec![run.experiment])).await,
-    );
-    fails(
-        ErrorKind::NotFound,
-        plan(Purge::Runs(vec![run_id(9)])).await,
-    );
-    fails(
-        ErrorKind::NotFound,
-        plan(Purge::Experiments(vec![experiment_id(9)])).await,
-    );
+    fails(ErrorKind::Invalid, plan(Purge::Experiments(vec![run.experiment])).await);
+    fails(ErrorKind::NotFound, plan(Purge::Runs(vec![run_id(9)])).await);
+    fails(ErrorKind::NotFound, plan(Purge::Experiments(vec![experiment_id(9)])).await);
 }
 
 async fn a_plan_counts_artifacts_and_changes_nothing(f: Fixture) {
@@ -272,15 +191,8 @@ async fn a_plan_counts_artifacts_and_changes_nothing(f: Fixture) {
     f.change(run.id, files).await;
     f.change(run.id, trash()).await;
     let (before, rows) = (f.read(run.id).await, f.rows().await);
-    let plan = f
-        .tracker
-        .plan_purge(&Purge::Runs(vec![run.id, run.id]))
-        .await
-        .unwrap();
-    assert_eq!(
-        (plan.runs, plan.artifacts, plan.artifact_bytes),
-        (vec![run.id], 2, 8)
-    );
+    let plan = f.tracker.plan_purge(&Purge::Runs(vec![run.id, run.id])).await.unwrap();
+    assert_eq!((plan.runs, plan.artifacts, plan.artifact_bytes), (vec![run.id], 2, 8));
     assert_eq!((f.read(run.id).await, f.rows().await), (before, rows));
 }
 
@@ -291,29 +203,16 @@ async fn purge_takes_away_what_the_plan_names(f: Fixture) {
     f.start(3, other.id).await;
     f.change(run_id(3), trash()).await;
     let delete = ExperimentChanges::delete();
-    f.tracker
-        .update_experiment(run.experiment, delete)
-        .await
-        .unwrap();
+    f.tracker.update_experiment(run.experiment, delete).await.unwrap();
     f.clock.advance_micros(1);
-    let plan = f
-        .tracker
-        .plan_purge(&Purge::DeletedBefore(at(1)))
-        .await
-        .unwrap();
+    let plan = f.tracker.plan_purge(&Purge::DeletedBefore(at(1))).await.unwrap();
     let report = f.tracker.purge(&plan).await.unwrap();
-    assert_eq!(
-        (report.experiments, report.runs, report.freed),
-        (1, 2, vec![])
-    );
+    assert_eq!((report.experiments, report.runs, report.freed), (1, 2, vec![]));
 
     fails(ErrorKind::NotFound, f.tracker.run(run_id(1)).await);
     fails(ErrorKind::NotFound, f.tracker.run(run_id(3)).await);
     assert_eq!(f.read(run_id(2)).await.deleted, None);
-    let gone = f
-        .tracker
-        .update_experiment(run.experiment, ExperimentChanges::restore())
-        .await;
+    let gone = f.tracker.update_experiment(run.experiment, ExperimentChanges::restore()).await;
     fails(ErrorKind::NotFound, gone);
     let again = f.one_run().await;
     assert_eq!(again.deleted, None, "the ids and the name are free again");
@@ -324,17 +223,10 @@ async fn purge_of_what_was_restored_is_a_conflict_and_takes_nothing(f: Fixture) 
     f.start(2, run.experiment).await;
     f.change(run_id(1), trash()).await;
     f.change(run_id(2), trash()).await;
-    let plan = f
-        .tracker
-        .plan_purge(&Purge::Runs(vec![run_id(1), run_id(2)]))
-        .await
-        .unwrap();
+    let plan = f.tracker.plan_purge(&Purge::Runs(vec![run_id(1), run_id(2)])).await.unwrap();
     f.change(run_id(2), restore()).await;
     fails(ErrorKind::Conflict, f.tracker.purge(&plan).await);
-    assert!(
-        f.read(run_id(1)).await.deleted.is_some(),
-        "nothing was taken away"
-    );
+    assert!(f.read(run_id(1)).await.deleted.is_some(), "nothing was taken away");
     f.change(run_id(1), restore()).await;
 
     let change = |changes| f.tracker.update_experiment(run.experiment, changes);
@@ -365,16 +257,8 @@ async fn purge_skips_what_is_gone_already(f: Fixture) {
     f.start(2, run.experiment).await;
     f.change(run_id(1), trash()).await;
     f.change(run_id(2), trash()).await;
-    let one = f
-        .tracker
-        .plan_purge(&Purge::Runs(vec![run_id(1)]))
-        .await
-        .unwrap();
-    let both = f
-        .tracker
-        .plan_purge(&Purge::Runs(vec![run_id(1), run_id(2)]))
-        .await
-        .unwrap();
+    let one = f.tracker.plan_purge(&Purge::Runs(vec![run_id(1)])).await.unwrap();
+    let both = f.tracker.plan_purge(&Purge::Runs(vec![run_id(1), run_id(2)])).await.unwrap();
     assert_eq!(f.tracker.purge(&one).await.unwrap().runs, 1);
     assert_eq!(f.tracker.purge(&both).await.unwrap().runs, 1);
     assert_eq!(f.tracker.purge(&both).await.unwrap().runs, 0);
@@ -390,24 +274,12 @@ async fn purge_frees_the_objects_that_nobody_names_any_more(f: Fixture) {
         .with_metrics(values(1, 0, "loss", &[1.0]));
     f.change(run.id, changes).await;
     let ids = f.chunk_ids(run.id).await;
-    f.change(
-        run.id,
-        RunChanges::default().with_seal(seal(&ids, 1, "sealed", "b/3")),
-    )
-    .await;
+    f.change(run.id, RunChanges::default().with_seal(seal(&ids, 1, "sealed", "b/3"))).await;
     f.change(run.id, trash()).await;
-    let plan = f
-        .tracker
-        .plan_purge(&Purge::Runs(vec![run.id]))
-        .await
-        .unwrap();
+    let plan = f.tracker.plan_purge(&Purge::Runs(vec![run.id])).await.unwrap();
     let mut freed = f.tracker.purge(&plan).await.unwrap().freed;
     freed.sort_by(|a, b| a.location.cmp(&b.location));
-    assert_eq!(
-        freed,
-        [blob("model", "b/1"), blob("sealed", "b/3")],
-        "each once"
-    );
+    assert_eq!(freed, [blob("model", "b/1"), blob("sealed", "b/3")], "each once");
     assert_eq!(f.tracker.find_blob(digest("model")).await.unwrap(), None);
 }
 
@@ -421,11 +293,7 @@ async fn purge_does_not_free_what_another_run_names(f: Fixture) {
     f.change(run_id(3), shared("b/3")).await;
     f.change(run_id(1), trash()).await;
     f.change(run_id(2), trash()).await;
-    let plan = f
-        .tracker
-        .plan_purge(&Purge::Runs(vec![run_id(1), run_id(2)]))
-        .await
-        .unwrap();
+    let plan = f.tracker.plan_purge(&Purge::Runs(vec![run_id(1), run_id(2)])).await.unwrap();
     assert_eq!(f.tracker.purge(&plan).await.unwrap().freed, []);
     let found = f.tracker.find_blob(digest("same")).await.unwrap();
     assert_eq!(found, Some(blob("same", "b/1")));
@@ -436,11 +304,7 @@ async fn a_purged_parent_is_named_by_its_children_still(f: Fixture) {
     let options = CreateRun::new(run_id(2), run.experiment).with_parent(run.id);
     f.tracker.create_run(options).await.unwrap();
     f.change(run.id, trash()).await;
-    let plan = f
-        .tracker
-        .plan_purge(&Purge::Runs(vec![run.id]))
-        .await
-        .unwrap();
+    let plan = f.tracker.plan_purge(&Purge::Runs(vec![run.id])).await.unwrap();
     assert_eq!(plan.runs, [run.id], "a child is a run of its own");
     f.tracker.purge(&plan).await.unwrap();
     assert_eq!(f.read(run_id(2)).await.parent, Some(run.id));

@@ -54,10 +54,8 @@ pub(crate) fn default<'a>(
         fields.insert(0, Field::Attribute(Attribute::Experiment));
     }
     for field in asked {
-        let shown = matches!(
-            field,
-            Field::Dataset(_) | Field::Attribute(Attribute::Id | Attribute::Name)
-        );
+        let shown =
+            matches!(field, Field::Dataset(_) | Field::Attribute(Attribute::Id | Attribute::Name));
         if !shown && !fields.contains(field) {
             fields.push(field.clone());
         }
@@ -75,11 +73,9 @@ pub(crate) fn table_of(
     let fields: Vec<&Field> = fields.iter().filter(|field| !leads(field)).collect();
     let ids = format::short_ids(&runs.iter().map(|run| run.id).collect::<Vec<_>>());
     let mut shown = table(
-        ["id".to_owned(), "name".to_owned()].into_iter().chain(
-            fields
-                .iter()
-                .map(|field| format::text(&field.to_string(), LONGEST_VALUE)),
-        ),
+        ["id".to_owned(), "name".to_owned()]
+            .into_iter()
+            .chain(fields.iter().map(|field| format::text(&field.to_string(), LONGEST_VALUE))),
     );
     for (run, id) in runs.iter().zip(ids) {
         let lead = [id, format::text(&run.name, LONGEST_NAME)];
@@ -87,10 +83,7 @@ pub(crate) fn table_of(
         shown.add_row(lead.into_iter().chain(cells));
     }
     let numbers = fields.iter().enumerate().filter(|(_, field)| {
-        matches!(
-            field,
-            Field::Metric(..) | Field::Attribute(Attribute::Duration)
-        )
+        matches!(field, Field::Metric(..) | Field::Attribute(Attribute::Duration))
     });
     right(&mut shown, numbers.map(|(at, _)| at + 2));
     shown
@@ -101,20 +94,16 @@ fn cell(run: &Run, field: &Field, experiments: &HashMap<ExperimentId, Experiment
         Field::Attribute(Attribute::Experiment) => experiments
             .get(&run.experiment)
             .map(|experiment| format::text(&experiment.name, LONGEST_NAME)),
-        Field::Attribute(attribute @ (Attribute::Started | Attribute::Ended)) => run
-            .attribute_number(*attribute)
-            .map(|micros| format::micros(micros as i64)),
+        Field::Attribute(attribute @ (Attribute::Started | Attribute::Ended)) => {
+            run.attribute_number(*attribute).map(|micros| format::micros(micros as i64))
+        }
         Field::Attribute(Attribute::Duration) => run.duration_secs().map(format::duration),
-        Field::Attribute(attribute) => run
-            .attribute_text(*attribute)
-            .map(|text| format::text(&text, LONGEST_VALUE)),
+        Field::Attribute(attribute) => {
+            run.attribute_text(*attribute).map(|text| format::text(&text, LONGEST_VALUE))
+        }
         Field::Metric(aggregate, name) => run.metric(*aggregate, name).map(format::number),
-        Field::Param(name) => run
-            .param(name)
-            .map(|value| format::text(value, LONGEST_VALUE)),
-        Field::Tag(name) => run
-            .tag(name)
-            .map(|value| format::text(value, LONGEST_VALUE)),
+        Field::Param(name) => run.param(name).map(|value| format::text(value, LONGEST_VALUE)),
+        Field::Tag(name) => run.tag(name).map(|value| format::text(value, LONGEST_VALUE)),
         _ => None,
     };
     value.unwrap_or_else(|| "-".to_owned())
@@ -126,15 +115,9 @@ mod tests {
 
     #[test]
     fn a_comma_within_quotes_belongs_to_the_key() {
-        let fields = parse(&[
-            "metrics.auc, params.\"a,b\"".into(),
-            "min(metrics.loss)".into(),
-        ]);
+        let fields = parse(&["metrics.auc, params.\"a,b\"".into(), "min(metrics.loss)".into()]);
         let shown: Vec<String> = fields.unwrap().iter().map(ToString::to_string).collect();
-        assert_eq!(
-            shown,
-            ["metrics.auc", "params.\"a,b\"", "min(metrics.loss)"]
-        );
+        assert_eq!(shown, ["metrics.auc", "params.\"a,b\"", "min(metrics.loss)"]);
     }
 
     #[test]

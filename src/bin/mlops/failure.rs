@@ -61,10 +61,7 @@ impl Failure {
             }
             Self::Library(e) => e,
         };
-        print(
-            &describe(&error, error.kind().as_str(), json),
-            code(error.kind()),
-        )
+        print(&describe(&error, error.kind().as_str(), json), code(error.kind()))
     }
 }
 
@@ -115,10 +112,8 @@ fn describe(error: &Error, kind: &str, json: bool) -> String {
         cause = source.source();
     }
     if json {
-        let context: Map<String, Value> = error
-            .context()
-            .map(|(name, value)| (name.to_owned(), value.into()))
-            .collect();
+        let context: Map<String, Value> =
+            error.context().map(|(name, value)| (name.to_owned(), value.into())).collect();
         let error = json!({
             "kind": kind,
             "operation": error.operation(),

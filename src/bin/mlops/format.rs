@@ -69,11 +69,7 @@ pub(crate) fn number(value: f64) -> String {
     let before = size.log10().floor() as i32 + 1;
     let after = usize::try_from(6 - before).unwrap_or(0);
     let text = format!("{value:.after$}");
-    if after == 0 {
-        text
-    } else {
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    }
+    if after == 0 { text } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() }
 }
 
 /// `1 run`, `2 runs`.
@@ -102,9 +98,7 @@ pub(crate) fn text(text: &str, most: usize) -> String {
 
 /// A text of several lines, without other control characters.
 pub(crate) fn paragraph(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() && c != '\n' { ' ' } else { c })
-        .collect()
+    text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
 }
 
 /// The ids in few digits; whole, where these few would be those of two of them.
@@ -116,11 +110,7 @@ pub(crate) fn short_ids(ids: &[RunId]) -> Vec<String> {
     }
     let shown = |id: &String| {
         let short = &id[..SHORT_ID];
-        if seen[short] == 1 {
-            short.to_owned()
-        } else {
-            id.clone()
-        }
+        if seen[short] == 1 { short.to_owned() } else { id.clone() }
     };
     whole.iter().map(shown).collect()
 }
@@ -150,9 +140,7 @@ pub(crate) fn parse_duration(text: &str) -> Result<TimeDelta, String> {
         rest = letters.as_str();
     }
     // 10,000 years: beyond it, no instant lies so far back.
-    TimeDelta::try_seconds(secs)
-        .filter(|span| span.num_days() <= 3_660_000)
-        .ok_or_else(wrong)
+    TimeDelta::try_seconds(secs).filter(|span| span.num_days() <= 3_660_000).ok_or_else(wrong)
 }
 
 /// `key=value`; the value may be empty and may hold further `=`.
@@ -170,30 +158,14 @@ mod tests {
     #[test]
     fn durations_are_short_and_rounded_to_what_matters() {
         let shown = [0.0, 0.1234, 9.994, 59.94, 75.0, 3_725.0, 273_600.0].map(duration);
-        assert_eq!(
-            shown,
-            [
-                "0.00s", "0.12s", "9.99s", "59.9s", "1m15s", "1h02m", "3d04h"
-            ]
-        );
+        assert_eq!(shown, ["0.00s", "0.12s", "9.99s", "59.9s", "1m15s", "1h02m", "3d04h"]);
     }
 
     #[test]
     fn numbers_have_six_significant_digits() {
-        let values = [
-            0.1 + 0.2,
-            1.0,
-            -12.5,
-            123_456.789,
-            0.000_012_345_678,
-            2e20,
-            f64::NAN,
-        ];
+        let values = [0.1 + 0.2, 1.0, -12.5, 123_456.789, 0.000_012_345_678, 2e20, f64::NAN];
         let shown = values.map(number);
-        assert_eq!(
-            shown,
-            ["0.3", "1", "-12.5", "123457", "1.23457e-5", "2e20", "NaN"]
-        );
+        assert_eq!(shown, ["0.3", "1", "-12.5", "123457", "1.23457e-5", "2e20", "NaN"]);
     }
 
     #[test]
@@ -202,15 +174,7 @@ mod tests {
         assert_eq!(secs("30d"), Ok(2_592_000));
         assert_eq!(secs("1d12h"), Ok(129_600));
         assert_eq!(secs("0s"), Ok(0));
-        for wrong in [
-            "",
-            "30",
-            "d",
-            "-3d",
-            "3x",
-            "99999999999999999999d",
-            "9999999999w",
-        ] {
+        for wrong in ["", "30", "d", "-3d", "3x", "99999999999999999999d", "9999999999w"] {
             assert!(parse_duration(wrong).is_err(), "{wrong:?}");
         }
     }

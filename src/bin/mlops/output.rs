@@ -20,10 +20,7 @@ pub(crate) struct Output {
 impl Output {
     /// For a program, if `json`.
     pub(crate) fn new(json: bool) -> Self {
-        Self {
-            json,
-            out: BufWriter::with_capacity(64 * 1024, io::stdout()),
-        }
+        Self { json, out: BufWriter::with_capacity(64 * 1024, io::stdout()) }
     }
 
     /// Whether a program reads it.
@@ -53,10 +50,7 @@ impl Output {
     /// The JSON document, an array, item by item: so a long list needs no memory.
     pub(crate) fn array(&mut self) -> Result<Array<'_>, Failure> {
         self.out.write_all(b"[")?;
-        Ok(Array {
-            output: self,
-            empty: true,
-        })
+        Ok(Array { output: self, empty: true })
     }
 
     /// Bytes as they are.
@@ -92,9 +86,7 @@ pub(crate) struct Array<'a> {
 impl Array<'_> {
     /// Adds an item, on a line of its own.
     pub(crate) fn push(&mut self, value: &Value) -> Result<(), Failure> {
-        self.output
-            .out
-            .write_all(if self.empty { b"\n" } else { b",\n" })?;
+        self.output.out.write_all(if self.empty { b"\n" } else { b",\n" })?;
         self.empty = false;
         serde_json::to_writer(&mut self.output.out, value).map_err(io::Error::from)?;
         Ok(())

@@ -59,9 +59,7 @@ pub(crate) async fn runs(ws: &Workspace, texts: &[String], views: [View; 2]) -> 
 /// The experiment that `text` means: its name, id, or the first digits of its id.
 pub(crate) async fn experiment(ws: &Workspace, text: &str, views: [View; 2]) -> Result<Experiment> {
     for view in views {
-        let query = ExperimentQuery::new(meant_by(text))
-            .with_view(view)
-            .with_limit(SHOWN + 1);
+        let query = ExperimentQuery::new(meant_by(text)).with_view(view).with_limit(SHOWN + 1);
         let mut found = ws.tracker().search_experiments(&query).await?.items;
         // Among the live a name is unique, so it is what is meant, whatever id begins alike.
         let named = found.iter().position(|e| e.name.as_str() == text);
@@ -71,28 +69,17 @@ pub(crate) async fn experiment(ws: &Workspace, text: &str, views: [View; 2]) -> 
             (1, _) => return Ok(found.remove(0)),
             _ => {
                 let ids: Vec<ExperimentId> = found.iter().map(|e| e.id).collect();
-                return Err(ambiguous(
-                    "several experiments are meant",
-                    "experiment",
-                    text,
-                    &ids,
-                ));
+                return Err(ambiguous("several experiments are meant", "experiment", text, &ids));
             }
         }
     }
     // Says what is wrong with a name that nothing can have.
     ExperimentName::new(text)?;
-    Err(missing(
-        "no experiment has this name or id",
-        "experiment",
-        text,
-    ))
+    Err(missing("no experiment has this name or id", "experiment", text))
 }
 
 fn whole_id<T: std::str::FromStr>(text: &str) -> Option<T> {
-    (is_hex(text) && text.len() == ID_DIGITS)
-        .then(|| text.parse().ok())
-        .flatten()
+    (is_hex(text) && text.len() == ID_DIGITS).then(|| text.parse().ok()).flatten()
 }
 
 fn is_hex(text: &str) -> bool {
@@ -107,10 +94,7 @@ fn meant_by(text: &str) -> Filter {
         return named;
     }
     let begins = Comparison::Like(format!("{}%", text.to_ascii_lowercase()));
-    Filter::Or(vec![
-        named,
-        Filter::Term(Field::Attribute(Attribute::Id), begins),
-    ])
+    Filter::Or(vec![named, Filter::Term(Field::Attribute(Attribute::Id), begins)])
 }
 
 fn ambiguous(

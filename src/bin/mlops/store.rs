@@ -44,8 +44,7 @@ pub(crate) async fn create(url: &str) -> Result<Workspace, Failure> {
         _ => e
             .with(
                 "store",
-                url.parse::<BackendUrl>()
-                    .map_or_else(|_| String::new(), |u| u.to_string()),
+                url.parse::<BackendUrl>().map_or_else(|_| String::new(), |u| u.to_string()),
             )
             .into(),
     })

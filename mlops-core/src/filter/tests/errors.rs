@@ -8,29 +8,14 @@ fn wrong(text: &str) -> (String, Option<String>) {
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert_eq!(error.operation(), "filter");
     assert!(!error.to_string().contains('\n'), "{error}");
-    let position = error
-        .context()
-        .find(|(name, _)| *name == "position")
-        .expect("a position")
-        .1;
-    assert!(
-        error
-            .message()
-            .contains(&format!(" at position {position}: ")),
-        "{error}"
-    );
+    let position = error.context().find(|(name, _)| *name == "position").expect("a position").1;
+    assert!(error.message().contains(&format!(" at position {position}: ")), "{error}");
     (error.message().to_owned(), error.hint().map(str::to_owned))
 }
 
 #[track_caller]
 fn says(text: &str, message: &str, hint: &str) {
-    assert_eq!(
-        wrong(text),
-        (
-            message.to_owned(),
-            (!hint.is_empty()).then(|| hint.to_owned())
-        )
-    );
+    assert_eq!(wrong(text), (message.to_owned(), (!hint.is_empty()).then(|| hint.to_owned())));
 }
 
 #[test]
@@ -54,11 +39,7 @@ fn long_texts_and_pieces_are_cut() {
     let word = "x".repeat(1000);
     says(
         &format!("{word} = 1"),
-        &format!(
-            "unknown attribute `{}…` at position 1: ^{}…",
-            "x".repeat(40),
-            "x".repeat(24)
-        ),
+        &format!("unknown attribute `{}…` at position 1: ^{}…", "x".repeat(40), "x".repeat(24)),
         "known attributes: id, name, status, user, started, ended, duration, note, parent, \
          experiment; others have a prefix: `metrics.`, `params.`, `tags.`, `datasets.`",
     );
@@ -75,65 +56,32 @@ fn positions_count_characters() {
 
 #[test]
 fn stray_characters() {
-    says(
-        "metrics.a @ 1",
-        "unexpected `@` at position 11: metrics.a ^@ 1",
-        "",
-    );
-    says(
-        "!metrics.a = 1",
-        "unexpected `!` at position 1: ^!metrics.a = 1",
-        "write `not`, or `!=`",
-    );
+    says("metrics.a @ 1", "unexpected `@` at position 11: metrics.a ^@ 1", "");
+    says("!metrics.a = 1", "unexpected `!` at position 1: ^!metrics.a = 1", "write `not`, or `!=`");
     let text = "metrics.a = 1 && metrics.b = 1";
     let message = "unexpected `&` at position 15: metrics.a = 1 ^&& metrics.b = 1";
     says(text, message, "write `and`");
     let text = "metrics.a = 1 || metrics.b = 1";
     let message = "unexpected `|` at position 15: metrics.a = 1 ^|| metrics.b = 1";
     says(text, message, "write `or`");
-    says(
-        "metrics.a > - 1",
-        "unexpected `-` at position 13: metrics.a > ^- 1",
-        "",
-    );
+    says("metrics.a > - 1", "unexpected `-` at position 13: metrics.a > ^- 1", "");
 }
 
 #[test]
 fn quotes_that_are_not_closed() {
     let hint = "inside quotes, a quote is written twice";
-    says(
-        "tags.a = 'x",
-        "the quote ' is not closed at position 10: tags.a = ^'x",
-        hint,
-    );
-    says(
-        "tags.a = 'x''",
-        "the quote ' is not closed at position 10: tags.a = ^'x''",
-        hint,
-    );
-    says(
-        "tags.`a = 1",
-        "the quote ` is not closed at position 6: tags.^`a = 1",
-        hint,
-    );
+    says("tags.a = 'x", "the quote ' is not closed at position 10: tags.a = ^'x", hint);
+    says("tags.a = 'x''", "the quote ' is not closed at position 10: tags.a = ^'x''", hint);
+    says("tags.`a = 1", "the quote ` is not closed at position 6: tags.^`a = 1", hint);
 }
 
 #[test]
 fn malformed_numbers() {
     let hint = "strings, dates and ids are quoted: '2024-01-05'";
     for (text, message) in [
-        (
-            "metrics.a > 1abc",
-            "`1abc` is not a number at position 13: metrics.a > ^1abc",
-        ),
-        (
-            "metrics.a > 1.2.3",
-            "`1.2.3` is not a number at position 13: metrics.a > ^1.2.3",
-        ),
-        (
-            "metrics.a > 1e",
-            "`1e` is not a number at position 13: metrics.a > ^1e",
-        ),
+        ("metrics.a > 1abc", "`1abc` is not a number at position 13: metrics.a > ^1abc"),
+        ("metrics.a > 1.2.3", "`1.2.3` is not a number at position 13: metrics.a > ^1.2.3"),
+        ("metrics.a > 1e", "`1e` is not a number at position 13: metrics.a > ^1e"),
         (
             "started > 2024-01-05",
             "`2024-01-05` is not a number at position 11: started > ^2024-01-05",
@@ -141,11 +89,7 @@ fn malformed_numbers() {
     ] {
         says(text, message, hint);
     }
-    says(
-        "metrics.a > 1e999",
-        "`1e999` is out of range at position 13: metrics.a > ^1e999",
-        "",
-    );
+    says("metrics.a > 1e999", "`1e999` is out of range at position 13: metrics.a > ^1e999", "");
     let hint = "literals are finite; `> 1e308` finds infinity, and no comparison finds NaN";
     for word in ["nan", "inf", "-inf", "+Infinity"] {
         says(
@@ -162,18 +106,9 @@ fn missing_pieces() {
         ("and", "expected a field, found `and` at position 1: ^and"),
         ("()", "expected a field, found `)` at position 2: (^)"),
         ("not", "expected a field, found the end at position 4: not^"),
-        (
-            "metrics.a = 1 or",
-            "expected a field, found the end at position 17: metrics.a = 1 or^",
-        ),
-        (
-            "metrics.a >",
-            "expected a number, found the end at position 12: metrics.a >^",
-        ),
-        (
-            "metrics.a => 1",
-            "expected a number, found `>` at position 12: metrics.a =^> 1",
-        ),
+        ("metrics.a = 1 or", "expected a field, found the end at position 17: metrics.a = 1 or^"),
+        ("metrics.a >", "expected a number, found the end at position 12: metrics.a >^"),
+        ("metrics.a => 1", "expected a number, found `>` at position 12: metrics.a =^> 1"),
         (
             "(metrics.a = 1",
             "expected `and`, `or` or `)`, found the end at position 15: (metrics.a = 1^",
@@ -186,10 +121,7 @@ fn missing_pieces() {
             "metrics.a is 1",
             "expected `null` or `not null`, found `1` at position 14: metrics.a is ^1",
         ),
-        (
-            "metrics.a is not 1",
-            "expected `null`, found `1` at position 18: metrics.a is not ^1",
-        ),
+        ("metrics.a is not 1", "expected `null`, found `1` at position 18: metrics.a is not ^1"),
         (
             "metrics.a not = 1",
             "expected `in`, `like`, `ilike` or `between`, found `=` at position 15: metrics.a not ^= 1",
@@ -203,14 +135,8 @@ fn missing_pieces() {
             "metrics.a between 1, 2",
             "expected `and` of `between`, found `,` at position 20: metrics.a between 1^, 2",
         ),
-        (
-            "tags.a in 'x'",
-            "expected `(`, found `'x'` at position 11: tags.a in ^'x'",
-        ),
-        (
-            "tags.a in ()",
-            "the list of `in` is empty at position 12: tags.a in (^)",
-        ),
+        ("tags.a in 'x'", "expected `(`, found `'x'` at position 11: tags.a in ^'x'"),
+        ("tags.a in ()", "the list of `in` is empty at position 12: tags.a in (^)"),
         (
             "tags.a in ('x' 'y')",
             "expected `,` or `)`, found `'y'` at position 16: tags.a in ('x' ^'y')",
@@ -244,16 +170,8 @@ fn unknown_names() {
             "unknown attribute `star_time` at position 1: ^attributes.star_time > 1",
             "did you mean `start_time`?",
         ),
-        (
-            "lr = 1",
-            "unknown attribute `lr` at position 1: ^lr = 1",
-            known,
-        ),
-        (
-            "auc > 0.9",
-            "unknown attribute `auc` at position 1: ^auc > 0.9",
-            known,
-        ),
+        ("lr = 1", "unknown attribute `lr` at position 1: ^lr = 1", known),
+        ("auc > 0.9", "unknown attribute `auc` at position 1: ^auc > 0.9", known),
         (
             "metrcis.auc > 0.9",
             "unknown prefix `metrcis` at position 1: ^metrcis.auc > 0.9",
@@ -264,16 +182,8 @@ fn unknown_names() {
             "unknown prefix `foo` at position 1: ^foo.auc > 0.9",
             "known prefixes: metrics, params, tags, attributes, datasets",
         ),
-        (
-            "metrics. > 1",
-            "`metrics.` has no key at position 1: ^metrics. > 1",
-            "",
-        ),
-        (
-            "metrics.`` > 1",
-            "`metrics.``` has no key at position 1: ^metrics.`` > 1",
-            "",
-        ),
+        ("metrics. > 1", "`metrics.` has no key at position 1: ^metrics. > 1", ""),
+        ("metrics.`` > 1", "`metrics.``` has no key at position 1: ^metrics.`` > 1", ""),
         (
             "metrics.a.'b c' > 1",
             "a key is quoted as a whole at position 11: \
@@ -301,11 +211,7 @@ fn unknown_names() {
             "`params.a` is not a metric at position 5: min(^params.a) > 1",
             "for example `min(metrics.loss)`",
         ),
-        (
-            "min(metrics.a > 1",
-            "expected `)`, found `>` at position 15: min(metrics.a ^> 1",
-            "",
-        ),
+        ("min(metrics.a > 1", "expected `)`, found `>` at position 15: min(metrics.a ^> 1", ""),
         (
             "min(max(metrics.a)) > 1",
             "unknown attribute `max` at position 5: min(^max(metrics.a)) > 1",
@@ -340,11 +246,7 @@ fn literals_of_the_wrong_type() {
             "tags.a is text, and `3` is not at position 10: tags.a = ^3",
             "quote it: '3'",
         ),
-        (
-            "name = 3",
-            "name is text, and `3` is not at position 8: name = ^3",
-            "quote it: '3'",
-        ),
+        ("name = 3", "name is text, and `3` is not at position 8: name = ^3", "quote it: '3'"),
         (
             "datasets.name = 3",
             "datasets.name is text, and `3` is not at position 17: datasets.name = ^3",
@@ -355,11 +257,7 @@ fn literals_of_the_wrong_type() {
             "status is text, and `3` is not at position 10: status = ^3",
             "quote it: '3'",
         ),
-        (
-            "id = 3",
-            "id is text, and `3` is not at position 6: id = ^3",
-            "quote it: '3'",
-        ),
+        ("id = 3", "id is text, and `3` is not at position 6: id = ^3", "quote it: '3'"),
         (
             "params.a = gbdt",
             "expected a number or a quoted string, found `gbdt` at position 12: params.a = ^gbdt",
@@ -370,11 +268,7 @@ fn literals_of_the_wrong_type() {
             "expected a number or a quoted string, found `null` at position 12: params.a = ^null",
             "write `is null` or `is not null`",
         ),
-        (
-            "metrics.a > x",
-            "expected a number, found `x` at position 13: metrics.a > ^x",
-            "",
-        ),
+        ("metrics.a > x", "expected a number, found `x` at position 13: metrics.a > ^x", ""),
         (
             "tags.a = `x`",
             "expected a quoted string, found ``x`` at position 10: tags.a = ^`x`",
@@ -427,25 +321,16 @@ fn statuses_ids_and_instants_are_checked() {
         "status has no order, which `between` needs at position 8: status ^between 'failed' and 'lo…",
         "use `=`, `!=` or `in`",
     );
-    for id in [
-        "abc",
-        "",
-        "{0191d2a0-b1c2-7def-8123-456789abcdef}",
-        "0191d2a0b1c27def8123456789abcdeg",
-    ] {
+    for id in
+        ["abc", "", "{0191d2a0-b1c2-7def-8123-456789abcdef}", "0191d2a0b1c27def8123456789abcdeg"]
+    {
         let (message, _) = wrong(&format!("id = '{id}'"));
         let expected =
             format!("id is an id of 32 hexadecimal digits or a UUID, and `'{id}'` is not");
         assert!(message.starts_with(&expected), "{message}");
     }
     let iso = "for example '2024-01-05' or '2024-01-05T12:00:00Z'";
-    for text in [
-        "yesterday",
-        "2024-13-01",
-        "1969-12-31",
-        "10000-01-01",
-        "2024-01-05T25:00",
-    ] {
+    for text in ["yesterday", "2024-13-01", "1969-12-31", "10000-01-01", "2024-01-05T25:00"] {
         let (message, hint) = wrong(&format!("started > '{text}'"));
         let expected =
             format!("started is an instant of 1970 to 9999 in ISO 8601, and `'{text}'` is not");
@@ -458,10 +343,7 @@ fn statuses_ids_and_instants_are_checked() {
             "ended is an instant of 1970 to 9999 in whole milliseconds, and `{number}` is not"
         );
         assert!(message.starts_with(&expected), "{message}");
-        assert_eq!(
-            hint.as_deref(),
-            Some("an ISO 8601 string is clearer: '2024-01-05T12:00:00Z'")
-        );
+        assert_eq!(hint.as_deref(), Some("an ISO 8601 string is clearer: '2024-01-05T12:00:00Z'"));
     }
     parse("ended > 253402300799999");
 }
@@ -474,14 +356,8 @@ fn orderings() {
             "metrics.a down",
             "expected `asc`, `desc` or the end, found `down` at position 11: metrics.a ^down",
         ),
-        (
-            "metrics.a desc, id",
-            "expected the end, found `,` at position 15: metrics.a desc^, id",
-        ),
-        (
-            "dataset.name",
-            "datasets.name gives no order at position 1: ^dataset.name",
-        ),
+        ("metrics.a desc, id", "expected the end, found `,` at position 15: metrics.a desc^, id"),
+        ("dataset.name", "datasets.name gives no order at position 1: ^dataset.name"),
     ] {
         let error = OrderBy::parse(text).expect_err(text);
         assert_eq!((error.operation(), error.message()), ("order_by", message));
@@ -491,10 +367,7 @@ fn orderings() {
 #[test]
 fn texts_lists_and_patterns_have_bounds() {
     let error = Filter::parse(&" ".repeat(64 * 1024 + 1)).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "filter: invalid: the text is longer than 64 KiB (bytes: 65537)"
-    );
+    assert_eq!(error.to_string(), "filter: invalid: the text is longer than 64 KiB (bytes: 65537)");
     assert_eq!(parse(&" ".repeat(64 * 1024)), Filter::All);
 
     let list = |n: usize| format!("params.a in ({})", vec!["1"; n].join(","));
@@ -510,9 +383,7 @@ fn texts_lists_and_patterns_have_bounds() {
 
 /// In a thread whose stack is a quarter of the usual one.
 fn with_a_small_stack(test: impl FnOnce() + Send + 'static) {
-    let thread = std::thread::Builder::new()
-        .stack_size(512 * 1024)
-        .spawn(test);
+    let thread = std::thread::Builder::new().stack_size(512 * 1024).spawn(test);
     thread.unwrap().join().unwrap();
 }
 
@@ -521,25 +392,13 @@ fn deep_nesting_is_an_error_and_not_an_overflow() {
     with_a_small_stack(|| {
         let nested = |n: usize| format!("{}metrics.a = 1{}", "(".repeat(n), ")".repeat(n));
         let negated = |n: usize| format!("{}metrics.a = 1", "not ".repeat(n));
-        for text in [
-            nested(100),
-            negated(100),
-            format!("{} and {0} or {0}", nested(100)),
-        ] {
+        for text in [nested(100), negated(100), format!("{} and {0} or {0}", nested(100))] {
             let filter = parse(&text);
             assert_eq!(parse(&filter.to_string()), filter);
-            assert_eq!(
-                filter.clone().and(filter.clone()),
-                filter.clone().and(filter)
-            );
+            assert_eq!(filter.clone().and(filter.clone()), filter.clone().and(filter));
         }
-        for text in [
-            nested(101),
-            negated(101),
-            nested(30_000),
-            negated(16_000),
-            "(".repeat(65_536),
-        ] {
+        for text in [nested(101), negated(101), nested(30_000), negated(16_000), "(".repeat(65_536)]
+        {
             let (message, _) = wrong(&text);
             let expected = "more than 100 levels of parentheses and `not` at position ";
             assert!(message.starts_with(expected), "{message}");

@@ -25,12 +25,7 @@ fn key() -> BoxedStrategy<String> {
 }
 
 fn number() -> BoxedStrategy<f64> {
-    prop_oneof![
-        (-3_i32..3).prop_map(f64::from),
-        proptest::num::f64::NORMAL,
-        -1.0..1.0
-    ]
-    .boxed()
+    prop_oneof![(-3_i32..3).prop_map(f64::from), proptest::num::f64::NORMAL, -1.0..1.0].boxed()
 }
 
 /// Any comparison that the parser makes of such literals.
@@ -70,12 +65,7 @@ fn numbers() -> BoxedStrategy<Comparison> {
 }
 
 fn metric() -> impl Strategy<Value = Field> {
-    let aggregates = [
-        Aggregate::Last,
-        Aggregate::Min,
-        Aggregate::Max,
-        Aggregate::Count,
-    ];
+    let aggregates = [Aggregate::Last, Aggregate::Min, Aggregate::Max, Aggregate::Count];
     (proptest::sample::select(aggregates.to_vec()), key())
         .prop_map(|(aggregate, key)| Field::Metric(aggregate, key))
 }
@@ -84,11 +74,7 @@ fn term() -> impl Strategy<Value = Filter> {
     let attribute = |attributes: &[Attribute]| {
         proptest::sample::select(attributes.to_vec()).prop_map(Field::Attribute)
     };
-    let datasets = vec![
-        DatasetField::Name,
-        DatasetField::Digest,
-        DatasetField::Context,
-    ];
+    let datasets = vec![DatasetField::Name, DatasetField::Digest, DatasetField::Context];
     let statuses = vec!["running", "finished", "failed", "killed", "lost"];
     let status = proptest::sample::select(statuses).prop_map(|s| Literal::Text(s.to_owned()));
     let id = any::<u128>().prop_map(|id| Literal::Text(format!("{id:032x}")));

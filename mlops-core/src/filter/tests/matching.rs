@@ -16,10 +16,7 @@ pub(super) struct Run {
 }
 
 fn find<'a, T>(pairs: &'a [(&str, T)], name: &str) -> Option<&'a T> {
-    pairs
-        .iter()
-        .find(|(known, _)| *known == name)
-        .map(|(_, value)| value)
+    pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
 }
 
 impl Record for Run {
@@ -55,11 +52,8 @@ impl Record for Run {
     }
 
     fn datasets(&self) -> Vec<DatasetEntry<'_>> {
-        let entry = |[name, digest, context]: &[&'static str; 3]| DatasetEntry {
-            name,
-            digest,
-            context,
-        };
+        let entry =
+            |[name, digest, context]: &[&'static str; 3]| DatasetEntry { name, digest, context };
         self.datasets.iter().map(entry).collect()
     }
 }
@@ -67,14 +61,9 @@ impl Record for Run {
 fn run() -> Run {
     Run {
         metrics: vec![("auc", 0.9), ("bad", f64::NAN), ("big", f64::INFINITY)],
-        params: [
-            ("lr", " 1e-3 "),
-            ("model", "gbdt"),
-            ("nan", "nan"),
-            ("n", "10"),
-        ]
-        .map(|(name, text)| (name, text.to_owned()))
-        .into(),
+        params: [("lr", " 1e-3 "), ("model", "gbdt"), ("nan", "nan"), ("n", "10")]
+            .map(|(name, text)| (name, text.to_owned()))
+            .into(),
         datasets: vec![["mnist", "d1", "train"], ["cifar", "d2", ""]],
     }
 }
@@ -215,10 +204,7 @@ fn any_dataset_will_do_and_nothing_is_unknown() {
         ("datasets.context = 'test'", NO),
         ("datasets.name is null", NO),
     ]);
-    let bare = Run {
-        datasets: Vec::new(),
-        ..run()
-    };
+    let bare = Run { datasets: Vec::new(), ..run() };
     for (text, truth) in [
         ("datasets.name = 'x'", NO),
         ("datasets.name != 'x'", NO),
@@ -233,26 +219,10 @@ fn any_dataset_will_do_and_nothing_is_unknown() {
 fn trees_made_by_hand_cannot_fail() {
     let text = || Literal::Text("0.9".into());
     for (field, comparison, truth) in [
-        (
-            Field::Metric(Aggregate::Last, "auc".into()),
-            Comparison::Eq(text()),
-            UNKNOWN,
-        ),
-        (
-            Field::Tag("team".into()),
-            Comparison::Ne(Literal::Number(1.0)),
-            UNKNOWN,
-        ),
-        (
-            Field::Attribute(Attribute::Started),
-            Comparison::Like("%".into()),
-            UNKNOWN,
-        ),
-        (
-            Field::Param("n".into()),
-            Comparison::Lt(Literal::Number(f64::NAN)),
-            UNKNOWN,
-        ),
+        (Field::Metric(Aggregate::Last, "auc".into()), Comparison::Eq(text()), UNKNOWN),
+        (Field::Tag("team".into()), Comparison::Ne(Literal::Number(1.0)), UNKNOWN),
+        (Field::Attribute(Attribute::Started), Comparison::Like("%".into()), UNKNOWN),
+        (Field::Param("n".into()), Comparison::Lt(Literal::Number(f64::NAN)), UNKNOWN),
         (Field::Param("n".into()), Comparison::In(vec![]), NO),
     ] {
         let filter = Filter::Term(field, comparison);
@@ -307,10 +277,7 @@ fn what_is_missing_or_nan_comes_last_either_way() {
     };
     let by = |text: &str, a: &Run, b: &Run| {
         let forth = compare(&[OrderBy::parse(text).unwrap()], a, b);
-        assert_eq!(
-            compare(&[OrderBy::parse(text).unwrap()], b, a),
-            forth.reverse()
-        );
+        assert_eq!(compare(&[OrderBy::parse(text).unwrap()], b, a), forth.reverse());
         forth
     };
     let (low, high) = (with(Some(0.1)), with(Some(0.2)));
@@ -331,20 +298,8 @@ fn parameters_are_ordered_as_texts_and_later_keys_break_ties() {
         ..run()
     };
     let orders = ["params.n", "metrics.auc desc"].map(|text| OrderBy::parse(text).unwrap());
-    assert_eq!(
-        compare(&orders, &with("10", 0.1), &with("9", 0.2)),
-        Ordering::Less
-    );
-    assert_eq!(
-        compare(&orders, &with("9", 0.1), &with("9", 0.2)),
-        Ordering::Greater
-    );
-    assert_eq!(
-        compare(&orders, &with("9", 0.1), &with("9", 0.1)),
-        Ordering::Equal
-    );
-    assert_eq!(
-        compare(&[], &with("9", 0.1), &with("10", 0.1)),
-        Ordering::Equal
-    );
+    assert_eq!(compare(&orders, &with("10", 0.1), &with("9", 0.2)), Ordering::Less);
+    assert_eq!(compare(&orders, &with("9", 0.1), &with("9", 0.2)), Ordering::Greater);
+    assert_eq!(compare(&orders, &with("9", 0.1), &with("9", 0.1)), Ordering::Equal);
+    assert_eq!(compare(&[], &with("9", 0.1), &with("10", 0.1)), Ordering::Equal);
 }

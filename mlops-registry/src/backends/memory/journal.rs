@@ -60,10 +60,7 @@ impl Rows {
         let proof = self.verify()?;
         if proof.sealed < proof.events {
             let hash = self.hash(proof.sealed, proof.events);
-            self.seals.push(Seal {
-                end: proof.events,
-                hash,
-            });
+            self.seals.push(Seal { end: proof.events, hash });
         }
         self.verify()
     }
@@ -72,10 +69,8 @@ impl Rows {
     pub(super) fn verify(&self) -> Result<JournalProof> {
         for (event, expected) in self.rows.iter().zip(1..) {
             if event.sequence != expected {
-                return Err(
-                    Error::corrupt("journal.verify", "a row is missing or out of order")
-                        .with("sequence", expected),
-                );
+                return Err(Error::corrupt("journal.verify", "a row is missing or out of order")
+                    .with("sequence", expected));
             }
         }
         let mut start = 0;
@@ -91,15 +86,8 @@ impl Rows {
             }
             start = seal.end;
         }
-        let head = self
-            .seals
-            .last()
-            .map_or_else(String::new, |seal| seal.hash.to_string());
-        Ok(JournalProof {
-            events: self.last(),
-            sealed: start,
-            head,
-        })
+        let head = self.seals.last().map_or_else(String::new, |seal| seal.hash.to_string());
+        Ok(JournalProof { events: self.last(), sealed: start, head })
     }
 
     fn hash(&self, start: u64, end: u64) -> blake3::Hash {
@@ -119,12 +107,7 @@ impl Rows {
                 &event.payload.to_string(),
             ];
             let mut bytes = Vec::new();
-            canonical_bytes(
-                event.sequence,
-                event.at.timestamp_micros(),
-                texts,
-                &mut bytes,
-            );
+            canonical_bytes(event.sequence, event.at.timestamp_micros(), texts, &mut bytes);
             hasher.update(&bytes);
         }
         hasher.finalize()

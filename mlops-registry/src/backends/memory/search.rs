@@ -58,16 +58,9 @@ impl State {
 
     pub(super) fn search_runs(&self, query: &RunQuery) -> Result<Page<Run>> {
         let limit = query.page_limit()?;
-        let hash = hash(&(
-            &query.experiments,
-            &query.filter,
-            &query.order_by,
-            query.view,
-        ));
+        let hash = hash(&(&query.experiments, &query.filter, &query.order_by, query.view));
         let token: Option<Token<RunPlace>> = open(query.page.as_ref(), &hash)?;
-        let seen = token
-            .as_ref()
-            .map_or(self.journal.last(), |token| token.seen);
+        let seen = token.as_ref().map_or(self.journal.last(), |token| token.seen);
 
         let mut runs: Vec<&StoredRun> = self
             .matching(query)
@@ -85,11 +78,7 @@ impl State {
         });
 
         let more = runs.len() > limit;
-        let items: Vec<Run> = runs
-            .into_iter()
-            .take(limit)
-            .map(|run| run.record.clone())
-            .collect();
+        let items: Vec<Run> = runs.into_iter().take(limit).map(|run| run.record.clone()).collect();
         let next = match items.last() {
             Some(last) if more => Some(close(&Token {
                 query: hash,
@@ -105,9 +94,7 @@ impl State {
         let limit = query.page_limit()?;
         let hash = hash(&(&query.filter, query.view));
         let token: Option<Token<(String, ExperimentId)>> = open(query.page.as_ref(), &hash)?;
-        let seen = token
-            .as_ref()
-            .map_or(self.journal.last(), |token| token.seen);
+        let seen = token.as_ref().map_or(self.journal.last(), |token| token.seen);
 
         let place = |experiment: &Experiment| (experiment.name.to_string(), experiment.id);
         let mut found: Vec<&StoredExperiment> = self
@@ -117,25 +104,16 @@ impl State {
                 query.view.sees(found.record.deleted.is_some())
                     && query.filter.matches(&found.record)
                     && found.made <= seen
-                    && token
-                        .as_ref()
-                        .is_none_or(|token| token.place < place(&found.record))
+                    && token.as_ref().is_none_or(|token| token.place < place(&found.record))
             })
             .collect();
         found.sort_by_key(|found| place(&found.record));
 
         let more = found.len() > limit;
-        let items: Vec<Experiment> = found
-            .into_iter()
-            .take(limit)
-            .map(|found| found.record.clone())
-            .collect();
+        let items: Vec<Experiment> =
+            found.into_iter().take(limit).map(|found| found.record.clone()).collect();
         let next = match items.last() {
-            Some(last) if more => Some(close(&Token {
-                query: hash,
-                seen,
-                place: place(last),
-            })?),
+            Some(last) if more => Some(close(&Token { query: hash, seen, place: place(last) })?),
             _ => None,
         };
         Ok(Page { items, next })
@@ -145,20 +123,14 @@ impl State {
 impl RunPlace {
     fn of(orders: &[OrderBy], run: &Run) -> Self {
         Self {
-            values: orders
-                .iter()
-                .map(|order| OrderValue::of(&order.field, run))
-                .collect(),
+            values: orders.iter().map(|order| OrderValue::of(&order.field, run)).collect(),
             started_micros: run.started.timestamp_micros(),
             id: run.id,
         }
     }
 
     fn cmp_to(&self, orders: &[OrderBy], run: &Run) -> Ordering {
-        let place = Place {
-            orders,
-            values: &self.values,
-        };
+        let place = Place { orders, values: &self.values };
         compare(orders, &place, run).then(youngest_first((self.started_micros, self.id), run))
     }
 }
@@ -244,12 +216,8 @@ fn hash(query: &dyn std::fmt::Debug) -> String {
 
 fn close<P: Serialize>(token: &Token<P>) -> Result<PageToken> {
     let json = serde_json::to_vec(token).map_err(|source| {
-        Error::new(
-            ErrorKind::Internal,
-            "tracker.search",
-            "cannot write a page token",
-        )
-        .with_source(source)
+        Error::new(ErrorKind::Internal, "tracker.search", "cannot write a page token")
+            .with_source(source)
     })?;
     Ok(PageToken(BASE64.encode(json)))
 }
@@ -259,16 +227,12 @@ fn open<P: DeserializeOwned>(token: Option<&PageToken>, query: &str) -> Result<O
         return Ok(None);
     };
     let invalid = || Error::invalid("tracker.search", "is not a page token");
-    let json = BASE64
-        .decode(text)
-        .map_err(|source| invalid().with_source(source))?;
+    let json = BASE64.decode(text).map_err(|source| invalid().with_source(source))?;
     let token: Token<P> =
         serde_json::from_slice(&json).map_err(|source| invalid().with_source(source))?;
     if token.query != query {
-        return Err(
-            Error::invalid("tracker.search", "the page token belongs to another query")
-                .with_hint("start again without it"),
-        );
+        return Err(Error::invalid("tracker.search", "the page token belongs to another query")
+            .with_hint("start again without it"));
     }
     Ok(Some(token))
 }

@@ -72,30 +72,14 @@ impl State {
         }
         self.name_is_free(name, None)?;
         let now = author.now;
-        let id = options
-            .id
-            .unwrap_or_else(|| ExperimentId::generate(now.timestamp_micros()));
-        let mut record = Experiment::new(
-            id,
-            name.clone(),
-            options.created.map_or(now, to_the_microsecond),
-        );
+        let id = options.id.unwrap_or_else(|| ExperimentId::generate(now.timestamp_micros()));
+        let mut record =
+            Experiment::new(id, name.clone(), options.created.map_or(now, to_the_microsecond));
         record.tags = options.tags;
 
-        self.write(
-            author,
-            events::EXPERIMENT_CREATE,
-            id,
-            events::experiment_create(&record),
-        );
+        self.write(author, events::EXPERIMENT_CREATE, id, events::experiment_create(&record));
         let made = self.journal.last();
-        self.experiments.insert(
-            id,
-            StoredExperiment {
-                record: record.clone(),
-                made,
-            },
-        );
+        self.experiments.insert(id, StoredExperiment { record: record.clone(), made });
         Ok(record)
     }
 
@@ -163,11 +147,7 @@ impl State {
             )
             .with("run", id));
         }
-        if self
-            .experiment(options.experiment, operation)?
-            .deleted
-            .is_some()
-        {
+        if self.experiment(options.experiment, operation)?.deleted.is_some() {
             return Err(Error::invalid(operation, "the experiment is in the trash")
                 .with("experiment", options.experiment)
                 .with_hint("restore it, or choose another"));
@@ -175,9 +155,7 @@ impl State {
         if let Some(parent) = options.parent {
             self.run(parent, operation)?;
         }
-        let name = options
-            .name
-            .map_or_else(|| check::default_run_name(id), Ok)?;
+        let name = options.name.map_or_else(|| check::default_run_name(id), Ok)?;
         let started = options.started.map_or(author.now, to_the_microsecond);
         let mut record = Run::new(id, options.experiment, name, started);
         record.parent = options.parent;
@@ -217,10 +195,7 @@ impl State {
     ) -> Result<&Experiment> {
         let missing =
             || Error::not_found(operation, "no experiment has this id").with("experiment", id);
-        self.experiments
-            .get(&id)
-            .map(|stored| &stored.record)
-            .ok_or_else(missing)
+        self.experiments.get(&id).map(|stored| &stored.record).ok_or_else(missing)
     }
 
     fn name_is_free(&self, name: &ExperimentName, but: Option<ExperimentId>) -> Result<()> {
@@ -262,26 +237,17 @@ impl State {
         node: impl Into<Node>,
         payload: Value,
     ) {
-        self.journal.append(
-            author.now,
-            author.actor.clone(),
-            operation,
-            node.into(),
-            payload,
-        );
+        self.journal.append(author.now, author.actor.clone(), operation, node.into(), payload);
     }
 }
 
 impl StoredRun {
     pub(super) fn blobs(&self) -> impl Iterator<Item = &Blob> {
         let artifacts = self.artifacts.values().map(|artifact| &artifact.blob);
-        let sealed = self
-            .chunks
-            .iter()
-            .filter_map(|chunk| match &chunk.stored.data {
-                ChunkData::Blob(blob) => Some(blob),
-                ChunkData::Inline(_) => None,
-            });
+        let sealed = self.chunks.iter().filter_map(|chunk| match &chunk.stored.data {
+            ChunkData::Blob(blob) => Some(blob),
+            ChunkData::Inline(_) => None,
+        });
         artifacts.chain(sealed)
     }
 }
@@ -308,9 +274,5 @@ pub(super) fn remove_tags(
     diff: &mut Vec<Key>,
     unwanted: Vec<Key>,
 ) {
-    diff.extend(
-        unwanted
-            .into_iter()
-            .filter(|key| tags.remove(key).is_some()),
-    );
+    diff.extend(unwanted.into_iter().filter(|key| tags.remove(key).is_some()));
 }

@@ -17,10 +17,7 @@ impl State {
         match what {
             Purge::DeletedBefore(instant) => {
                 let before = |deleted: Option<Instant>| deleted.is_some_and(|at| at < *instant);
-                let old = self
-                    .experiments
-                    .values()
-                    .filter(|e| before(e.record.deleted));
+                let old = self.experiments.values().filter(|e| before(e.record.deleted));
                 experiments.extend(old.map(|experiment| experiment.record.id));
                 let old = self.runs.values().filter(|run| before(run.record.deleted));
                 runs.extend(old.map(|run| run.record.id));
@@ -46,17 +43,10 @@ impl State {
                 }
             }
             _ => {
-                return Err(Error::new(
-                    ErrorKind::Unsupported,
-                    operation,
-                    "unknown kind of purge",
-                ));
+                return Err(Error::new(ErrorKind::Unsupported, operation, "unknown kind of purge"));
             }
         }
-        let theirs = self
-            .runs
-            .values()
-            .filter(|r| experiments.contains(&r.record.experiment));
+        let theirs = self.runs.values().filter(|r| experiments.contains(&r.record.experiment));
         runs.extend(theirs.map(|run| run.record.id));
 
         let artifacts = || runs.iter().flat_map(|id| self.runs[id].artifacts.values());
@@ -71,12 +61,8 @@ impl State {
     pub(super) fn purge(&mut self, plan: &PurgePlan, author: &Author) -> Result<PurgeReport> {
         let conflict =
             |message: &'static str| Error::new(ErrorKind::Conflict, "tracker.purge", message);
-        let runs: BTreeSet<RunId> = plan
-            .runs
-            .iter()
-            .copied()
-            .filter(|id| self.runs.contains_key(id))
-            .collect();
+        let runs: BTreeSet<RunId> =
+            plan.runs.iter().copied().filter(|id| self.runs.contains_key(id)).collect();
         let experiments: BTreeSet<ExperimentId> = plan
             .experiments
             .iter()
@@ -89,11 +75,9 @@ impl State {
                 return Err(conflict("a run is no longer in the trash").with("run", id));
             }
             if !taken && experiments.contains(&run.record.experiment) {
-                return Err(
-                    conflict("an experiment has a run that the plan does not name")
-                        .with("run", id)
-                        .with_hint("make a new plan"),
-                );
+                return Err(conflict("an experiment has a run that the plan does not name")
+                    .with("run", id)
+                    .with_hint("make a new plan"));
             }
         }
         for id in &experiments {
@@ -109,16 +93,8 @@ impl State {
             let Some(run) = self.runs.remove(id) else {
                 continue;
             };
-            freed.extend(
-                run.blobs()
-                    .map(|blob| (blob.location.clone(), blob.clone())),
-            );
-            self.write(
-                author,
-                events::RUN_PURGE,
-                *id,
-                events::run_purge(&run.record),
-            );
+            freed.extend(run.blobs().map(|blob| (blob.location.clone(), blob.clone())));
+            self.write(author, events::RUN_PURGE, *id, events::run_purge(&run.record));
         }
         for id in &experiments {
             let Some(experiment) = self.experiments.remove(id) else {

@@ -22,11 +22,7 @@ impl State {
         let before = self.run(id, "tracker.update_run")?;
         let experiment = self.experiment(before.record.experiment, "tracker.update_run")?;
         check::expectation(changes.expect, before.record.status)?;
-        check::trash(
-            before.record.deleted.is_some(),
-            experiment.deleted.is_some(),
-            &changes,
-        )?;
+        check::trash(before.record.deleted.is_some(), experiment.deleted.is_some(), &changes)?;
 
         let mut after = before.clone();
         let mut diff = RunChanges::default();
@@ -35,11 +31,7 @@ impl State {
 
         change_life(&mut after.record, &mut diff, &changes, author.now)?;
         for (key, value) in changes.params {
-            if check::param(
-                &key,
-                after.record.params.get(&key).map(String::as_str),
-                &value,
-            )? {
+            if check::param(&key, after.record.params.get(&key).map(String::as_str), &value)? {
                 after.record.params.insert(key.clone(), value.clone());
                 diff.params.insert(key, value);
             }
@@ -53,18 +45,9 @@ impl State {
                 diff.metrics = Some(chunk);
             }
         }
-        change_artifacts(
-            self,
-            &mut after,
-            &mut offered,
-            changes.artifacts,
-            author.now,
-        )?;
+        change_artifacts(self, &mut after, &mut offered, changes.artifacts, author.now)?;
         for artifact in after.artifacts.values() {
-            let same = before
-                .artifacts
-                .get(&artifact.path)
-                .is_some_and(|old| old == artifact);
+            let same = before.artifacts.get(&artifact.path).is_some_and(|old| old == artifact);
             if !same {
                 let entry = ArtifactEntry {
                     path: artifact.path.clone(),
@@ -85,11 +68,7 @@ impl State {
         let new = |input: &&DatasetInput| !before.record.inputs.contains(input);
         diff.inputs = after.record.inputs.iter().filter(new).cloned().collect();
         change_tags(&mut after.record.tags, &mut diff.tags, changes.tags);
-        remove_tags(
-            &mut after.record.tags,
-            &mut diff.remove_tags,
-            changes.remove_tags,
-        );
+        remove_tags(&mut after.record.tags, &mut diff.remove_tags, changes.remove_tags);
         if let Some(name) = changes.name.filter(|name| *name != before.record.name) {
             after.record.name = name.clone();
             diff.name = Some(name);
@@ -98,10 +77,7 @@ impl State {
             after.record.note.clone_from(&note);
             diff.note = Some(note);
         }
-        if let Some(deleted) = changes
-            .deleted
-            .filter(|d| *d != before.record.deleted.is_some())
-        {
+        if let Some(deleted) = changes.deleted.filter(|d| *d != before.record.deleted.is_some()) {
             after.record.deleted = deleted.then_some(author.now);
             diff.deleted = Some(deleted);
         }
@@ -110,10 +86,7 @@ impl State {
         unneeded.extend(offered.into_iter().map(|blob| blob.location));
         self.last_chunk = last_chunk;
         self.runs.insert(id, after);
-        let digest = diff
-            .metrics
-            .as_ref()
-            .map(|chunk| Digest(blake3::hash(&chunk.bytes).into()));
+        let digest = diff.metrics.as_ref().map(|chunk| Digest(blake3::hash(&chunk.bytes).into()));
         if let Some(payload) = events::run_update(&diff, Some(author.now), digest) {
             self.write(author, events::RUN_UPDATE, id, payload);
         }
@@ -124,10 +97,7 @@ impl State {
     /// The object to name for an offered one: one of its digest that was named before the change or
     /// offered earlier in it, or else itself.
     fn known_or_offered(&self, offered: &mut Vec<Blob>, blob: &Blob) -> Blob {
-        let earlier = offered
-            .iter()
-            .find(|earlier| earlier.digest == blob.digest)
-            .cloned();
+        let earlier = offered.iter().find(|earlier| earlier.digest == blob.digest).cloned();
         let known = self.find_blob(blob.digest).or(earlier);
         offered.push(blob.clone());
         known.unwrap_or_else(|| blob.clone())
@@ -140,11 +110,7 @@ fn change_life(
     changes: &RunChanges,
     now: Instant,
 ) -> Result<()> {
-    let before = Life {
-        status: run.status,
-        ended: run.ended,
-        lease: run.lease.take(),
-    };
+    let before = Life { status: run.status, ended: run.ended, lease: run.lease.take() };
     let after = before.after(changes, now)?;
     diff.status = Some(after.status).filter(|status| *status != before.status);
     run.status = after.status;
@@ -197,12 +163,8 @@ fn seal_chunks(run: &mut StoredRun, id: ChunkId, seal: &SealedMetrics) -> Result
     let operation = "tracker.update_run";
     let replaced = |chunk: &Chunk| seal.replaces.contains(&chunk.stored.id);
     let conflict = || {
-        Error::new(
-            ErrorKind::Conflict,
-            operation,
-            "a chunk to be sealed is gone",
-        )
-        .with_hint("read the run's chunks again")
+        Error::new(ErrorKind::Conflict, operation, "a chunk to be sealed is gone")
+            .with_hint("read the run's chunks again")
     };
     let n = seal.replaces.len();
     if run.chunks.iter().filter(|chunk| replaced(chunk)).count() != n {
@@ -211,18 +173,13 @@ fn seal_chunks(run: &mut StoredRun, id: ChunkId, seal: &SealedMetrics) -> Result
     let start = run.chunks.iter().position(replaced).ok_or_else(conflict)?;
     let row = &run.chunks[start..(start + n).min(run.chunks.len())];
     if !row.iter().all(replaced) {
-        return Err(Error::invalid(
-            operation,
-            "a chunk between those to be sealed is left out",
-        ));
+        return Err(Error::invalid(operation, "a chunk between those to be sealed is left out"));
     }
     let points: u64 = row.iter().map(|chunk| chunk.stored.count).sum();
     if points != seal.count {
-        return Err(
-            Error::invalid(operation, "the sealed object has another number of points")
-                .with("chunks", points)
-                .with("object", seal.count),
-        );
+        return Err(Error::invalid(operation, "the sealed object has another number of points")
+            .with("chunks", points)
+            .with("object", seal.count));
     }
     let sealed = Chunk {
         stored: StoredChunk {
@@ -231,10 +188,7 @@ fn seal_chunks(run: &mut StoredRun, id: ChunkId, seal: &SealedMetrics) -> Result
             count: points,
             data: ChunkData::Blob(seal.blob.clone()),
         },
-        keys: row
-            .iter()
-            .flat_map(|chunk| chunk.keys.iter().cloned())
-            .collect(),
+        keys: row.iter().flat_map(|chunk| chunk.keys.iter().cloned()).collect(),
     };
     run.chunks.splice(start..start + n, [sealed]);
     Ok(())
@@ -260,23 +214,13 @@ fn change_artifacts(
         if let Some(file) = check::directories(&path).find(|d| run.artifacts.contains_key(*d)) {
             return Err(check::file_and_directory(&path, file));
         }
-        let under = run
-            .artifacts
-            .keys()
-            .find(|there| **there != path && there.is_under(&path));
+        let under = run.artifacts.keys().find(|there| **there != path && there.is_under(&path));
         if let Some(under) = under {
             return Err(check::file_and_directory(&path, under));
         }
         let same = |there: &Artifact| there.blob.digest == known.digest;
         if !run.artifacts.get(&path).is_some_and(same) {
-            run.artifacts.insert(
-                path.clone(),
-                Artifact {
-                    path,
-                    blob: known,
-                    created: now,
-                },
-            );
+            run.artifacts.insert(path.clone(), Artifact { path, blob: known, created: now });
         }
     }
     Ok(())

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use mlops_core::time::Instant;
 use mlops_core::tracking::{
     CreateExperiment, Experiment, ExperimentChanges, ExperimentQuery, Page, check, events,
 };
-use mlops_core::time::Instant;
 use mlops_core::{Error, ErrorKind, ExperimentId, ExperimentName, Key, time};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::Writer;
 use super::fail::{Fail, Outcome};
 use super::names::{self, Names};
 use super::page::Cursor;
 use super::search::Sql;
-use super::Writer;
 
 const COLUMNS: &str = "e.id, e.uid, e.name, e.created, e.deleted";
 
@@ -158,7 +158,7 @@ pub(super) fn search(sql: &Connection, query: &ExperimentQuery) -> Outcome<Page<
     let next = match items.last() {
         Some(last) if more => {
             Some(Cursor::after_experiment(newest, &last.name, last.id).close(&identity))
-        },
+        }
         _ => None,
     };
     Ok(Page { items, next })
@@ -239,13 +239,11 @@ fn free_name_but(
         .optional()?;
     match taken {
         None => Ok(()),
-        Some(uid) => Err(Error::new(
-            ErrorKind::AlreadyExists,
-            op,
-            "another experiment has this name",
-        )
-        .with("name", name)
-        .with("id", ExperimentId::from_bytes(uid))
-        .into()),
+        Some(uid) => {
+            Err(Error::new(ErrorKind::AlreadyExists, op, "another experiment has this name")
+                .with("name", name)
+                .with("id", ExperimentId::from_bytes(uid))
+                .into())
+        }
     }
 }

@@ -88,7 +88,8 @@ pub(super) fn seal(connection: &Connection) -> Outcome<JournalProof> {
 pub(super) fn verify(connection: &Connection) -> Outcome<JournalProof> {
     let (mut from, mut head) = (0_i64, [0; 32]);
     let mut seals = connection.prepare("SELECT last, hash FROM seals ORDER BY last")?;
-    let seals = seals.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, [u8; 32]>(1)?)))?;
+    let seals =
+        seals.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, [u8; 32]>(1)?)))?;
     for seal in seals {
         let (last, stored) = seal?;
         head = link(connection, &head, from, last)?;
@@ -145,14 +146,13 @@ fn link(connection: &Connection, head: &[u8; 32], from: i64, to: i64) -> Outcome
             return Ok(*hasher.finalize().as_bytes());
         }
     }
-    Err(Error::corrupt("journal.verify", "a row is missing").with("sequence", expected.max(from + 1)).into())
+    Err(Error::corrupt("journal.verify", "a row is missing")
+        .with("sequence", expected.max(from + 1))
+        .into())
 }
 
 fn proof(events: i64, sealed: i64, head: &[u8; 32]) -> JournalProof {
-    let head = if sealed == 0 {
-        String::new()
-    } else {
-        mlops_core::tracking::Digest(*head).to_string()
-    };
+    let head =
+        if sealed == 0 { String::new() } else { mlops_core::tracking::Digest(*head).to_string() };
     JournalProof { events: events as u64, sealed: sealed as u64, head }
 }

@@ -155,7 +155,8 @@ impl Store {
     ) -> Result<T> {
         let mut connection = lock(&self.writer);
         let run = || {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             // The clock is read under the lock, so the journal's times follow its order.
             let writer = Writer { sql: &transaction, now: self.clock.now_micros(), actor };
             let done = work(&writer)?;

@@ -149,7 +149,8 @@ impl Search<'_> {
             return self.sorted(limit, None);
         };
         let mut hits = Vec::new();
-        let at_end = self.after.as_ref().and_then(|a| a.values.first()) == Some(&OrderValue::Missing);
+        let at_end =
+            self.after.as_ref().and_then(|a| a.values.first()) == Some(&OrderValue::Missing);
         if !at_end {
             hits = self.walked(limit, experiment, key)?;
         }

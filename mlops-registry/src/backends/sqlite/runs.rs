@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use mlops_core::filter::param_number;
 use mlops_core::tracking::check::{self, Life};
 use mlops_core::tracking::{
-    Artifact, ArtifactEntry, Blob, BlobLocation, ChunkData, ChunkId, CreateRun, DatasetInput, Digest, Lease,
-    MetricChunk, MetricSummary, Run, RunChanges, RunStatus, SealedMetrics, StoredChunk, events,
+    Artifact, ArtifactEntry, Blob, BlobLocation, ChunkData, ChunkId, CreateRun, DatasetInput,
+    Digest, Lease, MetricChunk, MetricSummary, Run, RunChanges, RunStatus, SealedMetrics,
+    StoredChunk, events,
 };
 use mlops_core::{
     ArtifactPath, Error, ErrorKind, ExperimentId, Key, RunId, RunName, SpoolId, time,
@@ -34,10 +35,14 @@ pub(super) fn create(writer: &Writer<'_>, options: CreateRun) -> Outcome<Run> {
     let op = "tracker.create_run";
     if let Some(stored) = find(sql, options.id)? {
         if stored.run.experiment != options.experiment {
-            return Err(Error::new(ErrorKind::AlreadyExists, op, "a run of another experiment has this id")
-                .with("run", options.id)
-                .with("experiment", stored.run.experiment)
-                .into());
+            return Err(Error::new(
+                ErrorKind::AlreadyExists,
+                op,
+                "a run of another experiment has this id",
+            )
+            .with("run", options.id)
+            .with("experiment", stored.run.experiment)
+            .into());
         }
         return load(sql, stored, &mut Names::default());
     }
@@ -106,8 +111,7 @@ pub(super) fn update(
     let Stored { row, ref run, .. } = stored;
     check::expectation(changes.expect, run.status)?;
     check::trash(run.deleted.is_some(), stored.experiment_deleted, &changes)?;
-    let before =
-        Life { status: run.status, ended: run.ended, lease: run.lease.clone() };
+    let before = Life { status: run.status, ended: run.ended, lease: run.lease.clone() };
     let after = before.after(&changes, time::from_micros(writer.now)?)?;
 
     let mut changed = RunChanges::default();
@@ -288,8 +292,7 @@ pub(super) fn load(sql: &Connection, stored: Stored, names: &mut Names) -> Outco
 
 fn stored(row: &Row<'_>) -> Outcome<Stored> {
     let status: String = row.get(5)?;
-    let status =
-        status.parse::<RunStatus>().map_err(|_| Fail::Stored { what: "runs.status" })?;
+    let status = status.parse::<RunStatus>().map_err(|_| Fail::Stored { what: "runs.status" })?;
     let instant = |i| -> Outcome<Option<_>> {
         Ok(row.get::<_, Option<i64>>(i)?.map(time::from_micros).transpose()?)
     };
@@ -413,12 +416,8 @@ fn set_tag(sql: &Connection, row: i64, key: &Key, value: &str) -> Outcome<()> {
 fn set_inputs(sql: &Connection, row: i64, inputs: Vec<DatasetInput>) -> Outcome<Vec<DatasetInput>> {
     let mut changed: Vec<DatasetInput> = Vec::new();
     for offered in inputs {
-        let place = params![
-            row,
-            offered.name.as_str(),
-            offered.digest.as_str(),
-            offered.context.as_str()
-        ];
+        let place =
+            params![row, offered.name.as_str(), offered.digest.as_str(), offered.context.as_str()];
         let stored = sql
             .prepare_cached(
                 "SELECT name, digest, context, source, schema, rows FROM inputs
@@ -541,9 +540,7 @@ fn replace_chunks(
     }
     let old = &chunks[start..(start + n).min(chunks.len())];
     if !old.iter().all(replaced) {
-        return Err(
-            Error::invalid(op, "a chunk between those to be sealed is left out").into()
-        );
+        return Err(Error::invalid(op, "a chunk between those to be sealed is left out").into());
     }
     let points: i64 = old.iter().map(|chunk| chunk.2).sum();
     if points as u64 != seal.count {
@@ -611,8 +608,7 @@ pub(super) fn find_blob(sql: &Connection, digest: Digest) -> Outcome<Option<Blob
 }
 
 fn check_directories(sql: &Connection, row: i64, path: &ArtifactPath) -> Outcome<()> {
-    let mut exists =
-        sql.prepare_cached("SELECT 1 FROM artifacts WHERE run = ?1 AND path = ?2")?;
+    let mut exists = sql.prepare_cached("SELECT 1 FROM artifacts WHERE run = ?1 AND path = ?2")?;
     for directory in check::directories(path) {
         if exists.exists(params![row, directory])? {
             return Err(check::file_and_directory(path, directory).into());

@@ -178,7 +178,9 @@ fn version(connection: &Connection) -> Outcome<i64> {
             Error::new(ErrorKind::Unsupported, "store.open", "the store is of a newer version")
                 .with("version", version)
                 .with("known", known)
-                .with_hint("open it with the version of this library that wrote it, or a newer one"),
+                .with_hint(
+                    "open it with the version of this library that wrote it, or a newer one",
+                ),
         ));
     }
     let ours = number("application_id")? == APPLICATION_ID;

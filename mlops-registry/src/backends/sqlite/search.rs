@@ -4,9 +4,7 @@
 //! unknown, so SQL's own three-valued logic gives the same answer as the walk over the tree
 //! ([`Filter::matches`]). No text of the filter ever becomes SQL text.
 
-use mlops_core::filter::{
-    Aggregate, Attribute, Comparison, DatasetField, Field, Filter, Literal,
-};
+use mlops_core::filter::{Aggregate, Attribute, Comparison, DatasetField, Field, Filter, Literal};
 use mlops_core::tracking::View;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
@@ -186,8 +184,7 @@ impl<'c> Sql<'c> {
             Field::Param(name) => {
                 let Some(key) = self.key(name)? else { return Ok(Scalar::unknown()) };
                 let from = format!("FROM params p WHERE p.run = {} AND p.key = ?", self.run_id());
-                let column =
-                    |column| Expression::with(format!("(SELECT p.{column} {from})"), key);
+                let column = |column| Expression::with(format!("(SELECT p.{column} {from})"), key);
                 let text = column("value");
                 Scalar { missing: text.is_null(), text: Some(text), number: Some(column("number")) }
             }
@@ -198,7 +195,8 @@ impl<'c> Sql<'c> {
                 } else {
                     "experiment_tags t WHERE t.experiment = e.id".to_owned()
                 };
-                let text = Expression::with(format!("(SELECT t.value FROM {table} AND t.key = ?)"), key);
+                let text =
+                    Expression::with(format!("(SELECT t.value FROM {table} AND t.key = ?)"), key);
                 Scalar { missing: text.is_null(), text: Some(text), number: None }
             }
             _ => Scalar::unknown(),

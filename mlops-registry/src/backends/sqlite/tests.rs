@@ -19,8 +19,7 @@ fn write_rows(tracker: &SqliteTracker, rows: usize) {
     let name = ExperimentName::new("x").unwrap();
     let created = block_on(tracker.create_experiment(&name, CreateExperiment::default())).unwrap();
     for i in 1..rows {
-        let changes =
-            ExperimentChanges::default().with_tag(Key::new("n").unwrap(), i.to_string());
+        let changes = ExperimentChanges::default().with_tag(Key::new("n").unwrap(), i.to_string());
         block_on(tracker.update_experiment(created.id, changes)).unwrap();
     }
 }

@@ -108,7 +108,10 @@ pub(super) fn purge(writer: &Writer<'_>, plan: &PurgePlan) -> Outcome<PurgeRepor
             .with_hint("make a new plan")
             .into());
         }
-        for table in ["DELETE FROM experiment_tags WHERE experiment = ?1", "DELETE FROM experiments WHERE id = ?1"] {
+        for table in [
+            "DELETE FROM experiment_tags WHERE experiment = ?1",
+            "DELETE FROM experiments WHERE id = ?1",
+        ] {
             sql.prepare_cached(table)?.execute([stored.row])?;
         }
         let payload = events::experiment_purge(&stored.experiment);
@@ -118,11 +121,7 @@ pub(super) fn purge(writer: &Writer<'_>, plan: &PurgePlan) -> Outcome<PurgeRepor
     Ok(report)
 }
 
-fn purge_run(
-    writer: &Writer<'_>,
-    stored: &runs::Stored,
-    report: &mut PurgeReport,
-) -> Outcome<()> {
+fn purge_run(writer: &Writer<'_>, stored: &runs::Stored, report: &mut PurgeReport) -> Outcome<()> {
     let sql = writer.sql;
     let row = stored.row;
     let blobs: Vec<i64> = sql

@@ -16,32 +16,14 @@ fn secrets_on_the_command_line_are_hidden() {
         (&["t", "--password", "-abc"], "t --password ***"),
         (&["t", "--no-token", "--lr", "1"], "t --no-token --lr 1"),
         (&["t", "db.password=abc", "lr=1"], "t db.password=*** lr=1"),
-        (
-            &["t", "-H", "Authorization: Bearer abc"],
-            "t -H Authorization: ***",
-        ),
+        (&["t", "-H", "Authorization: Bearer abc"], "t -H Authorization: ***"),
         (&["t", "-H", "X-Api-Key:abc"], "t -H X-Api-Key: ***"),
         (&["t", "--api-key=", "--key", "7"], "t --api-key= --key ***"),
-        (
-            &["t", "--db=postgres://me:abc@h/d"],
-            "t --db=postgres://me:***@h/d",
-        ),
-        (
-            &["t", "https://abc@h/x?a=1&token=abc#f"],
-            "t https://h/x?a=1&token=***",
-        ),
-        (
-            &["t", "https://h/x?sig=abc&b=2"],
-            "t https://h/x?sig=***&b=2",
-        ),
-        (
-            &["t", "s3://k:abc@b,s3://k:abc@c"],
-            "t s3://k:***@b,s3://k:***@c",
-        ),
-        (
-            &["t", "https://u:a,abc@h/,http://u:abc@g"],
-            "t https://h/,http://g",
-        ),
+        (&["t", "--db=postgres://me:abc@h/d"], "t --db=postgres://me:***@h/d"),
+        (&["t", "https://abc@h/x?a=1&token=abc#f"], "t https://h/x?a=1&token=***"),
+        (&["t", "https://h/x?sig=abc&b=2"], "t https://h/x?sig=***&b=2"),
+        (&["t", "s3://k:abc@b,s3://k:abc@c"], "t s3://k:***@b,s3://k:***@c"),
+        (&["t", "https://u:a,abc@h/,http://u:abc@g"], "t https://h/,http://g"),
         (&["t", "--tokens", "abc,def"], "t --tokens ***"),
     ] {
         assert_eq!(redacted(args), stored);
@@ -52,30 +34,10 @@ fn secrets_on_the_command_line_are_hidden() {
 #[test]
 fn what_training_programs_are_called_with_is_shown() {
     for args in [
-        &[
-            "train",
-            "--tokenizer",
-            "bert-base",
-            "--max-tokens",
-            "512",
-            "--num_tokens=1e6",
-        ][..],
+        &["train", "--tokenizer", "bert-base", "--max-tokens", "512", "--num_tokens=1e6"][..],
         &["/secrets/token/train", "data.csv"],
-        &[
-            "train",
-            "--lr=0.1",
-            "model.layers=3",
-            "C:/x:y",
-            "--out",
-            "s3://bucket/a@b",
-        ],
-        &[
-            "train",
-            "--turkish",
-            "--monk",
-            "a",
-            "--url=http://h:80/x?epoch=1",
-        ],
+        &["train", "--lr=0.1", "model.layers=3", "C:/x:y", "--out", "s3://bucket/a@b"],
+        &["train", "--turkish", "--monk", "a", "--url=http://h:80/x?epoch=1"],
     ] {
         assert_eq!(redacted(args), args.join(" "));
     }
@@ -103,15 +65,9 @@ fn variables_come_by_allow_list_and_never_if_they_look_secret() {
         let patterns: Vec<String> = patterns.iter().map(|text| (*text).to_owned()).collect();
         let taken = select(&patterns, variables.clone());
         assert!(!format!("{taken:?}").contains("abc"), "{taken:?}");
-        taken
-            .into_iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect::<Vec<_>>()
+        taken.into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
     };
-    assert_eq!(
-        taken(&["SLURM_*", "HOME"]),
-        ["HOME=/root", "SLURM_JOB_ID=7"]
-    );
+    assert_eq!(taken(&["SLURM_*", "HOME"]), ["HOME=/root", "SLURM_JOB_ID=7"]);
     assert_eq!(
         taken(&["TOKENIZERS_*", "MLFLOW_*", "OMP"]),
         ["MLFLOW_URI=https://h/", "TOKENIZERS_PARALLELISM=false"]
@@ -127,12 +83,7 @@ fn no_default_variable_looks_secret() {
     for name in EnvironmentOptions::default().variables {
         assert!(!redact::looks_secret(&name), "{name}");
     }
-    assert!(
-        EnvironmentOptions::default()
-            .without_variables()
-            .variables
-            .is_empty()
-    );
+    assert!(EnvironmentOptions::default().without_variables().variables.is_empty());
 }
 
 #[test]
@@ -142,10 +93,7 @@ fn the_lock_file_gives_each_crate_its_versions() {
                 [[package]]\r\nname = \"b\"\r\nversion = \"3.0.0-rc.1+x\"\r\n\n[[patch.unused]]\n\
                 name = \"c\"\nversion = \"9.9.9\"\n";
     let crates = parse_lock(text);
-    assert_eq!(
-        format!("{crates:?}"),
-        r#"{"a": ["1.0.0"], "b": ["2.0.0", "3.0.0-rc.1+x"]}"#
-    );
+    assert_eq!(format!("{crates:?}"), r#"{"a": ["1.0.0"], "b": ["2.0.0", "3.0.0-rc.1+x"]}"#);
     assert!(parse_lock("<<<<<<< nonsense\n[[package]]\nname =\nversion = ").is_empty());
 }
 
@@ -156,11 +104,8 @@ fn the_lock_file_is_found_upwards_or_absent() {
     fs::create_dir_all(&deep).unwrap();
     let options = EnvironmentOptions::default().with_dir(&deep);
     assert_eq!(Environment::capture(&options).crates, None);
-    fs::write(
-        dir.path().join("Cargo.lock"),
-        "[[package]]\nname = \"a\"\nversion = \"1.0.0\"\n",
-    )
-    .unwrap();
+    fs::write(dir.path().join("Cargo.lock"), "[[package]]\nname = \"a\"\nversion = \"1.0.0\"\n")
+        .unwrap();
     let crates = Environment::capture(&options).crates.unwrap();
     assert_eq!(crates["a"], ["1.0.0"]);
 }
@@ -172,19 +117,13 @@ fn this_machine_and_this_process_are_described() {
     assert_eq!(env.process, std::process::id());
     assert!(env.cpu_cores >= 1 && env.cpu_available >= 1);
     assert!(env.memory_bytes > 1 << 26);
-    assert!(
-        env.memory_limit_bytes
-            .is_none_or(|limit| limit < env.memory_bytes)
-    );
+    assert!(env.memory_limit_bytes.is_none_or(|limit| limit < env.memory_bytes));
     assert!(!env.arch.is_empty() && !env.command.is_empty());
     assert!(env.current_dir.is_some());
     assert_eq!(env.build, Some(build));
     let json = serde_json::to_string(&env).unwrap();
     assert_eq!(serde_json::from_str::<Environment>(&json).unwrap(), env);
-    assert_eq!(
-        serde_json::from_str::<Environment>("{}").unwrap(),
-        Environment::default()
-    );
+    assert_eq!(serde_json::from_str::<Environment>("{}").unwrap(), Environment::default());
 }
 
 #[test]
@@ -204,13 +143,7 @@ fn an_executable_that_is_none_names_no_compiler() {
     let file = dir.path().join("x");
     assert_eq!(built_with::rustc_of(&file), None);
     let whole = fs::read(std::env::current_exe().unwrap()).unwrap();
-    for bytes in [
-        &b""[..],
-        b"#!/bin/sh\n",
-        &whole[..64],
-        &whole[..4_096],
-        &[0x7f; 256],
-    ] {
+    for bytes in [&b""[..], b"#!/bin/sh\n", &whole[..64], &whole[..4_096], &[0x7f; 256]] {
         fs::write(&file, bytes).unwrap();
         assert_eq!(built_with::rustc_of(&file), None);
     }
@@ -227,10 +160,7 @@ fn an_executable_that_is_none_names_no_compiler() {
 fn gpus_are_read_from_the_drivers_files() {
     let dir = tempfile::tempdir().unwrap();
     assert!(gpu::list_files(dir.path()).is_empty());
-    for (bus, model) in [
-        ("0000:41:00.0", "NVIDIA B"),
-        ("0000:01:00.0", "NVIDIA A100-SXM4-80GB"),
-    ] {
+    for (bus, model) in [("0000:41:00.0", "NVIDIA B"), ("0000:01:00.0", "NVIDIA A100-SXM4-80GB")] {
         let gpu = dir.path().join("gpus").join(bus);
         fs::create_dir_all(&gpu).unwrap();
         let text = format!("Model: \t\t {model}\nIRQ:   \t\t 57\nGPU UUID: \t GPU-1\n");
@@ -253,10 +183,7 @@ fn gpus_are_read_from_the_tools_answer() {
     assert_eq!(gpus.len(), 2);
     assert_eq!(gpus[0].memory_bytes, Some(15_360 << 20));
     assert_eq!(gpus[0].driver.as_deref(), Some("535.1.5"));
-    assert_eq!(
-        (gpus[1].name.as_str(), gpus[1].memory_bytes),
-        ("Odd, Name", None)
-    );
+    assert_eq!((gpus[1].name.as_str(), gpus[1].memory_bytes), ("Odd, Name", None));
     assert_eq!(gpus[1].driver, None);
 
     let load = gpu::parse_load("50 %, 1024 MiB, 4096 MiB\n[N/A], [N/A], 4096 MiB\n\n");
@@ -271,8 +198,5 @@ fn gpus_are_read_from_the_tools_answer() {
 fn programs_are_found_in_absolute_directories_only() {
     assert!(command::find_on(OsStr::new("/bin:/usr/bin"), "sh").is_some());
     assert_eq!(command::find_on(OsStr::new("bin:.:"), "sh"), None);
-    assert_eq!(
-        command::find_on(OsStr::new("/bin"), "no-such-program"),
-        None
-    );
+    assert_eq!(command::find_on(OsStr::new("/bin"), "no-such-program"), None);
 }

@@ -18,16 +18,10 @@ fn tags_hold_the_few_words_worth_a_search() {
         build: Some(BuildInfo::new("churn", "0.3.1")),
         ..Environment::default()
     };
-    let source = SourceState {
-        commit: Some("c0ffee".into()),
-        dirty: Some(true),
-        ..SourceState::default()
-    };
+    let source =
+        SourceState { commit: Some("c0ffee".into()), dirty: Some(true), ..SourceState::default() };
     let tags = tags(Some(&source), &env);
-    let tags: Vec<_> = tags
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()))
-        .collect();
+    let tags: Vec<_> = tags.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert_eq!(
         tags,
         [
@@ -51,9 +45,6 @@ fn every_tag_is_a_valid_key_with_a_bounded_value() {
         assert!(mlops_core::Key::new(name).is_ok(), "{name}");
         assert!(!value.is_empty() && value.len() <= MAX_TAG_BYTES && !value.contains('\0'));
     }
-    let command = tags
-        .iter()
-        .find(|(name, _)| name == "mlops.command")
-        .unwrap();
+    let command = tags.iter().find(|(name, _)| name == "mlops.command").unwrap();
     assert!(command.1.ends_with('…'));
 }

@@ -12,20 +12,8 @@ use super::super::source::{SourceOptions, SourceState, Truncated, cut_to_whole_f
 /// Runs git away from the settings of whoever runs the tests.
 fn git(dir: &Path, args: &[&str]) -> String {
     let output = Command::new("git")
-        .args([
-            "-c",
-            "user.name=t",
-            "-c",
-            "user.email=t@t",
-            "-c",
-            "commit.gpgsign=false",
-        ])
-        .args([
-            "-c",
-            "protocol.file.allow=always",
-            "-c",
-            "init.defaultBranch=main",
-        ])
+        .args(["-c", "user.name=t", "-c", "user.email=t@t", "-c", "commit.gpgsign=false"])
+        .args(["-c", "protocol.file.allow=always", "-c", "init.defaultBranch=main"])
         .args(args)
         .current_dir(dir)
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
@@ -33,11 +21,7 @@ fn git(dir: &Path, args: &[&str]) -> String {
         .env_remove("GIT_DIR")
         .output()
         .unwrap();
-    assert!(
-        output.status.success(),
-        "git {args:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
@@ -71,10 +55,7 @@ fn a_clean_repository_has_commit_and_branch_and_no_patch() {
     assert_eq!(state.remote, None);
     assert_eq!((state.dirty, &state.diff), (Some(false), &None));
     assert!(state.untracked.is_empty() && state.truncated.is_empty());
-    assert_eq!(
-        state.entry,
-        Some(std::env::current_exe().unwrap().display().to_string())
-    );
+    assert_eq!(state.entry, Some(std::env::current_exe().unwrap().display().to_string()));
 }
 
 #[test]
@@ -101,16 +82,8 @@ fn the_patch_makes_the_commit_what_was_run() {
     assert_eq!(state.dirty, Some(true));
     assert_eq!(state.untracked, ["loose.txt"]);
 
-    let file = dir
-        .path()
-        .join("../")
-        .canonicalize()
-        .unwrap()
-        .join("p.patch");
-    let file = file.with_file_name(format!(
-        "{}.patch",
-        dir.path().file_name().unwrap().display()
-    ));
+    let file = dir.path().join("../").canonicalize().unwrap().join("p.patch");
+    let file = file.with_file_name(format!("{}.patch", dir.path().file_name().unwrap().display()));
     fs::write(&file, state.diff.unwrap()).unwrap();
     git(dir.path(), &["reset", "-q", "--hard"]);
     assert!(!bin.exists());
@@ -146,10 +119,7 @@ fn before_the_first_commit_there_is_a_branch_and_a_patch_from_nothing() {
     let dir = TempDir::with_prefix("capture-").unwrap();
     git(dir.path(), &["init", "-q"]);
     let state = capture(dir.path());
-    assert_eq!(
-        (state.commit, state.branch.as_deref()),
-        (None, Some("main"))
-    );
+    assert_eq!((state.commit, state.branch.as_deref()), (None, Some("main")));
     assert_eq!((state.dirty, state.diff), (Some(false), None));
     fs::write(dir.path().join("a.txt"), "one\n").unwrap();
     git(dir.path(), &["add", "a.txt"]);
@@ -162,16 +132,9 @@ fn before_the_first_commit_there_is_a_branch_and_a_patch_from_nothing() {
 fn where_no_repository_is_there_is_no_state() {
     let dir = TempDir::with_prefix("capture-").unwrap();
     assert!(SourceState::capture(dir.path()).unwrap().is_none());
-    assert!(
-        SourceState::capture(&dir.path().join("missing"))
-            .unwrap()
-            .is_none()
-    );
+    assert!(SourceState::capture(&dir.path().join("missing")).unwrap().is_none());
     fs::create_dir(dir.path().join(".git")).unwrap();
-    assert!(
-        SourceState::capture(dir.path()).unwrap().is_none(),
-        "an empty .git is no repository"
-    );
+    assert!(SourceState::capture(dir.path()).unwrap().is_none(), "an empty .git is no repository");
 }
 
 #[test]
@@ -188,39 +151,17 @@ fn linked_worktrees_are_repositories() {
     let dir = repo();
     let tree = TempDir::with_prefix("capture-").unwrap();
     let path = tree.path().join("w");
-    git(
-        dir.path(),
-        &[
-            "worktree",
-            "add",
-            "-q",
-            "-b",
-            "side",
-            path.to_str().unwrap(),
-        ],
-    );
+    git(dir.path(), &["worktree", "add", "-q", "-b", "side", path.to_str().unwrap()]);
     fs::write(path.join("a.txt"), "side\n").unwrap();
     let state = capture(&path);
-    assert_eq!(
-        (state.branch.as_deref(), state.dirty),
-        (Some("side"), Some(true))
-    );
+    assert_eq!((state.branch.as_deref(), state.dirty), (Some("side"), Some(true)));
     assert_eq!(capture(dir.path()).dirty, Some(false));
 }
 
 #[test]
 fn work_in_a_submodule_is_part_of_the_patch() {
     let (inner, outer) = (repo(), repo());
-    git(
-        outer.path(),
-        &[
-            "submodule",
-            "--quiet",
-            "add",
-            inner.path().to_str().unwrap(),
-            "lib/sub",
-        ],
-    );
+    git(outer.path(), &["submodule", "--quiet", "add", inner.path().to_str().unwrap(), "lib/sub"]);
     commit(outer.path());
     assert_eq!(capture(outer.path()).dirty, Some(false));
 
@@ -229,66 +170,35 @@ fn work_in_a_submodule_is_part_of_the_patch() {
     fs::write(sub.join("new.rs"), "").unwrap();
     let state = capture(outer.path());
     assert_eq!(state.dirty, Some(true));
-    assert!(
-        patch(&state).contains("+++ b/lib/sub/a.txt\n"),
-        "{}",
-        patch(&state)
-    );
+    assert!(patch(&state).contains("+++ b/lib/sub/a.txt\n"), "{}", patch(&state));
     assert_eq!(state.untracked, ["lib/sub/new.rs"]);
-    assert_eq!(
-        state.commit,
-        Some(git(outer.path(), &["rev-parse", "HEAD"]))
-    );
+    assert_eq!(state.commit, Some(git(outer.path(), &["rev-parse", "HEAD"])));
 
     let within = capture(&sub);
-    assert_eq!(
-        within.commit,
-        Some(git(inner.path(), &["rev-parse", "HEAD"]))
-    );
+    assert_eq!(within.commit, Some(git(inner.path(), &["rev-parse", "HEAD"])));
     assert!(patch(&within).contains("+++ b/a.txt\n"));
 
     commit(&sub);
     assert!(patch(&capture(outer.path())).contains("+Subproject commit"));
 
     fs::write(sub.join(".git"), "gitdir: /nowhere\n").unwrap();
-    assert!(
-        capture(outer.path())
-            .truncated
-            .contains(&Truncated::Submodule)
-    );
+    assert!(capture(outer.path()).truncated.contains(&Truncated::Submodule));
 }
 
 #[test]
 fn the_remote_comes_without_credentials() {
     let dir = repo();
-    git(
-        dir.path(),
-        &[
-            "remote",
-            "add",
-            "origin",
-            "https://me:hunter2@example.com/org/x.git",
-        ],
-    );
-    git(
-        dir.path(),
-        &["remote", "add", "other", "https://other.example/"],
-    );
+    git(dir.path(), &["remote", "add", "origin", "https://me:hunter2@example.com/org/x.git"]);
+    git(dir.path(), &["remote", "add", "other", "https://other.example/"]);
     let state = capture(dir.path());
-    assert_eq!(
-        state.remote.as_deref(),
-        Some("https://example.com/org/x.git")
-    );
+    assert_eq!(state.remote.as_deref(), Some("https://example.com/org/x.git"));
     assert!(!serde_json::to_string(&state).unwrap().contains("hunter2"));
 }
 
 #[test]
 fn remote_urls_keep_what_is_not_secret() {
     for (url, kept) in [
-        (
-            "https://ghp_abc@github.com/o/r.git",
-            "https://github.com/o/r.git",
-        ),
+        ("https://ghp_abc@github.com/o/r.git", "https://github.com/o/r.git"),
         ("HTTPS://u:p@h:8443/r", "HTTPS://h:8443/r"),
         ("https://u:p@ss@h/r", "https://h/r"),
         ("https://u:pa/ss@h/r", "https://***"),
@@ -315,24 +225,14 @@ fn a_long_patch_is_cut_after_a_whole_file_and_says_so() {
     fs::write(dir.path().join("a.txt"), "short\n").unwrap();
     fs::write(dir.path().join("z.txt"), "long line\n".repeat(10_000)).unwrap();
     let options = SourceOptions::default().with_max_diff_bytes(1_000);
-    let state = SourceState::capture_with(dir.path(), &options)
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        (state.dirty, &*state.truncated),
-        (Some(true), &[Truncated::Diff][..])
-    );
+    let state = SourceState::capture_with(dir.path(), &options).unwrap().unwrap();
+    assert_eq!((state.dirty, &*state.truncated), (Some(true), &[Truncated::Diff][..]));
     let kept = patch(&state);
     assert!(kept.contains("+short\n") && !kept.contains("z.txt") && kept.ends_with('\n'));
 
     let options = options.with_max_diff_bytes(50);
-    let state = SourceState::capture_with(dir.path(), &options)
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        (state.diff, &*state.truncated),
-        (None, &[Truncated::Diff][..])
-    );
+    let state = SourceState::capture_with(dir.path(), &options).unwrap().unwrap();
+    assert_eq!((state.diff, &*state.truncated), (None, &[Truncated::Diff][..]));
 
     let mut patch = b"diff --git a/x b/x\n+1\ndiff --git a/y b/y\n+".to_vec();
     cut_to_whole_files(&mut patch);
@@ -346,9 +246,7 @@ fn many_untracked_files_are_cut_and_say_so() {
         fs::write(dir.path().join(format!("{i}.new")), "").unwrap();
     }
     let options = SourceOptions::default().with_max_untracked(3);
-    let state = SourceState::capture_with(dir.path(), &options)
-        .unwrap()
-        .unwrap();
+    let state = SourceState::capture_with(dir.path(), &options).unwrap().unwrap();
     assert_eq!(state.untracked, ["0.new", "1.new", "2.new"]);
     assert_eq!(state.truncated, [Truncated::Untracked]);
 }
@@ -358,9 +256,7 @@ fn without_time_the_commit_is_still_known() {
     let dir = repo();
     fs::write(dir.path().join("a.txt"), "two\n").unwrap();
     let options = SourceOptions::default().with_time_limit(Duration::ZERO);
-    let state = SourceState::capture_with(dir.path(), &options)
-        .unwrap()
-        .unwrap();
+    let state = SourceState::capture_with(dir.path(), &options).unwrap().unwrap();
     assert_eq!(state.commit, Some(git(dir.path(), &["rev-parse", "HEAD"])));
     assert_eq!(state.branch.as_deref(), Some("main"));
     assert_eq!((state.dirty, state.diff), (None, None));
@@ -372,18 +268,11 @@ fn no_program_of_the_repository_is_run() {
     let dir = repo();
     let ran = dir.path().join(".git/ran");
     let script = dir.path().join(".git/evil.sh");
-    fs::write(
-        &script,
-        format!("#!/bin/sh\necho \"$0 $@\" >> {}\ncat\n", ran.display()),
-    )
-    .unwrap();
+    fs::write(&script, format!("#!/bin/sh\necho \"$0 $@\" >> {}\ncat\n", ran.display())).unwrap();
     make_executable(&script);
     let evil = script.to_str().unwrap();
-    fs::write(
-        dir.path().join(".gitattributes"),
-        "*.txt filter=evil diff=evil\n*.p filter=a=b.c\n",
-    )
-    .unwrap();
+    fs::write(dir.path().join(".gitattributes"), "*.txt filter=evil diff=evil\n*.p filter=a=b.c\n")
+        .unwrap();
     fs::write(dir.path().join("x.p"), "p\n").unwrap();
     commit(dir.path());
     for (key, value) in [
@@ -398,10 +287,7 @@ fn no_program_of_the_repository_is_run() {
         ("filter.a=b.c.clean", evil),
         ("diff.evil.textconv", evil),
         ("diff.evil.command", evil),
-        (
-            "core.hooksPath",
-            dir.path().join(".git/hooks").to_str().unwrap(),
-        ),
+        ("core.hooksPath", dir.path().join(".git/hooks").to_str().unwrap()),
         ("color.ui", "always"),
         ("diff.noprefix", "true"),
     ] {
@@ -414,20 +300,12 @@ fn no_program_of_the_repository_is_run() {
     }
     let state = capture(dir.path());
     assert_eq!(state.dirty, Some(true));
-    assert!(
-        patch(&state).contains("+++ b/a.txt\n@@ -1 +1 @@\n-one\n+two\n"),
-        "{}",
-        patch(&state)
-    );
+    assert!(patch(&state).contains("+++ b/a.txt\n@@ -1 +1 @@\n-one\n+two\n"), "{}", patch(&state));
     assert!(patch(&state).contains("+++ b/x.p\n"));
     assert!(!ran.exists(), "ran: {}", fs::read_to_string(&ran).unwrap());
 
     // The trap works: without our precautions git walks into it.
-    Command::new("git")
-        .args(["diff", "HEAD"])
-        .current_dir(dir.path())
-        .output()
-        .unwrap();
+    Command::new("git").args(["diff", "HEAD"]).current_dir(dir.path()).output().unwrap();
     assert!(ran.exists());
 }
 
@@ -446,9 +324,7 @@ fn a_capture_leaves_the_repository_as_it_was() {
 fn a_program_inside_the_repository_is_named_relative_to_its_root() {
     let dir = repo();
     let options = SourceOptions::default().with_entry(dir.path().join("a.txt"));
-    let state = SourceState::capture_with(dir.path(), &options)
-        .unwrap()
-        .unwrap();
+    let state = SourceState::capture_with(dir.path(), &options).unwrap().unwrap();
     assert_eq!(state.entry.as_deref(), Some("a.txt"));
 }
 
@@ -486,10 +362,7 @@ fn a_child_that_hangs_is_killed_with_its_children() {
     command.args(["-c", "yes; sleep 30"]);
     let start = Instant::now();
     let output = run(&mut command, start + Duration::from_secs(20), 10).unwrap();
-    assert_eq!(
-        (output.end, &*output.stdout),
-        (End::TooLong, &b"y\ny\ny\ny\ny\n"[..])
-    );
+    assert_eq!((output.end, &*output.stdout), (End::TooLong, &b"y\ny\ny\ny\ny\n"[..]));
     assert!(start.elapsed() < Duration::from_secs(10));
 }
 

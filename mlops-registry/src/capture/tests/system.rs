@@ -34,11 +34,7 @@ fn a_sample_holds_sane_numbers() {
         assert!(value.is_finite() && *value >= 0.0, "{name}: {value}");
     }
     for name in ["system/cpu_percent", "system/memory_percent"] {
-        assert!(
-            (0.0..=100.0).contains(&sample[name]),
-            "{name}: {}",
-            sample[name]
-        );
+        assert!((0.0..=100.0).contains(&sample[name]), "{name}: {}", sample[name]);
     }
     assert!(sample["system/process_rss_bytes"] > 1e5);
     assert!(sample["system/process_rss_bytes"] < sample["system/memory_used_bytes"]);
@@ -109,15 +105,7 @@ fn network_counters_survive_interfaces_that_come_and_go() {
     assert_eq!(before, [("eth0".to_owned(), 100, 50)]);
     let row = |name: &str, received, sent| (name.to_owned(), received, sent);
     let now = [row("wlan0", 1_000, 1_000), row("eth0", 130, 51)];
-    assert_eq!(
-        network::moved_between(&before, &now),
-        (30, 1),
-        "wlan0 is new"
-    );
+    assert_eq!(network::moved_between(&before, &now), (30, 1), "wlan0 is new");
     assert_eq!(network::moved_between(&now, &[]), (0, 0), "all are gone");
-    assert_eq!(
-        network::moved_between(&before, &[row("eth0", 7, 60)]),
-        (0, 10),
-        "started over"
-    );
+    assert_eq!(network::moved_between(&before, &[row("eth0", 7, 60)]), (0, 10), "started over");
 }

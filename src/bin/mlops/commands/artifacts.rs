@@ -26,10 +26,7 @@ pub(crate) async fn run(
     match command {
         Artifacts::List { run, prefix } => {
             let run = resolve::run(ws, &run, LIVE_FIRST).await?;
-            let files = ws
-                .tracker()
-                .artifacts(run.id, prefix.trim_end_matches('/'))
-                .await?;
+            let files = ws.tracker().artifacts(run.id, prefix.trim_end_matches('/')).await?;
             print(&files, output)
         }
         Artifacts::Get { run, path, out, overwrite } => {
@@ -104,11 +101,9 @@ async fn to_stdout(
     output: &mut Output,
 ) -> Result<(), Failure> {
     if output.is_json() {
-        return Err(
-            Error::invalid(COMMAND, "a file's bytes are no JSON document")
-                .with_hint("leave out --json, or give a directory with --out")
-                .into(),
-        );
+        return Err(Error::invalid(COMMAND, "a file's bytes are no JSON document")
+            .with_hint("leave out --json, or give a directory with --out")
+            .into());
     }
     let mut reader: BlobReader = ws.get_artifact(run, &ArtifactPath::new(path)?).await?;
     while let Some(piece) = reader.next().await {
@@ -126,23 +121,14 @@ async fn put(
 ) -> Result<(), Failure> {
     let bar = Bar::bytes("storing");
     let stored = if source.is_dir() {
-        ws.put_artifacts(run, &source, path.as_deref().unwrap_or(""), bar.progress())
-            .await?
+        ws.put_artifacts(run, &source, path.as_deref().unwrap_or(""), bar.progress()).await?
     } else {
-        let name = || {
-            source
-                .file_name()
-                .and_then(|name| name.to_str())
-                .map(str::to_owned)
-        };
+        let name = || source.file_name().and_then(|name| name.to_str()).map(str::to_owned);
         let path = path.or_else(name).ok_or_else(|| {
             Error::invalid(COMMAND, "the file's name cannot be that of an artifact")
                 .with_hint("name one with --path")
         })?;
-        vec![
-            ws.put_artifact(run, &ArtifactPath::new(path)?, source, bar.progress())
-                .await?,
-        ]
+        vec![ws.put_artifact(run, &ArtifactPath::new(path)?, source, bar.progress()).await?]
     };
     drop(bar);
     print(&stored, output)

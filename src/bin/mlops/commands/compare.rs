@@ -37,14 +37,7 @@ pub(crate) async fn run(
     for (id, run) in format::short_ids(&ids).into_iter().zip(runs) {
         header.push(format!("{id}\n{}", format::text(&run.name, LONGEST_VALUE)));
     }
-    header.push(
-        if ids.len() == 2 {
-            "difference"
-        } else {
-            "spread"
-        }
-        .to_owned(),
-    );
+    header.push(if ids.len() == 2 { "difference" } else { "spread" }.to_owned());
     let mut shown = table(header);
     for row in &rows {
         shown.add_row(row.cells());
@@ -86,23 +79,14 @@ struct Row<'a> {
 
 fn rows(batch: &RecordBatch) -> Result<Vec<Row<'_>>, Error> {
     let unexpected = || Error::new(ErrorKind::Internal, COMMAND, "unexpected columns");
-    let texts: Vec<Option<&StringArray>> = batch
-        .columns()
-        .iter()
-        .map(|column| column.as_string_opt::<i32>())
-        .collect();
+    let texts: Vec<Option<&StringArray>> =
+        batch.columns().iter().map(|column| column.as_string_opt::<i32>()).collect();
     let [Some(kinds), Some(keys), Some(aggregates), None, runs @ ..] = &texts[..] else {
         return Err(unexpected());
     };
-    let differs = batch
-        .column(LEADING - 1)
-        .as_boolean_opt()
-        .ok_or_else(unexpected)?;
-    let runs: Vec<&StringArray> = runs
-        .iter()
-        .copied()
-        .collect::<Option<_>>()
-        .ok_or_else(unexpected)?;
+    let differs = batch.column(LEADING - 1).as_boolean_opt().ok_or_else(unexpected)?;
+    let runs: Vec<&StringArray> =
+        runs.iter().copied().collect::<Option<_>>().ok_or_else(unexpected)?;
     Ok((0..batch.num_rows())
         .map(|row| Row {
             kind: kinds.value(row),
@@ -121,10 +105,7 @@ fn value(array: &StringArray, row: usize) -> Option<&str> {
 impl Row<'_> {
     fn rank(&self) -> usize {
         let order = ["param", "metric", "dataset", "tag", "attribute"];
-        order
-            .iter()
-            .position(|kind| *kind == self.kind)
-            .unwrap_or(order.len())
+        order.iter().position(|kind| *kind == self.kind).unwrap_or(order.len())
     }
 
     fn document(&self) -> Value {
@@ -166,10 +147,7 @@ impl Row<'_> {
     /// The values as numbers, where they are.
     fn numbers(&self) -> Vec<Option<f64>> {
         let number = self.kind == "metric" || (self.kind == "attribute" && self.key == "duration");
-        self.values
-            .iter()
-            .map(|v| v.filter(|_| number).and_then(|v| v.parse().ok()))
-            .collect()
+        self.values.iter().map(|v| v.filter(|_| number).and_then(|v| v.parse().ok())).collect()
     }
 
     /// Of two the second minus the first, of more the greatest minus the smallest.

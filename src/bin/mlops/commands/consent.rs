@@ -13,9 +13,7 @@ pub(crate) fn given(consent: &Consent) -> Result<bool, Failure> {
     if consent.yes || consent.dry_run {
         return Ok(consent.yes);
     }
-    Err(
-        Error::invalid(COMMAND, "nothing was done: this takes things away")
-            .with_hint("say --yes to do it, or --dry-run to only look")
-            .into(),
-    )
+    Err(Error::invalid(COMMAND, "nothing was done: this takes things away")
+        .with_hint("say --yes to do it, or --dry-run to only look")
+        .into())
 }

@@ -50,15 +50,7 @@ pub(crate) async fn run(
         }
         Experiments::Delete { experiment } => {
             let changes = ExperimentChanges::delete();
-            change(
-                ws,
-                &experiment,
-                LIVE_FIRST,
-                changes,
-                "moved to the trash:",
-                output,
-            )
-            .await
+            change(ws, &experiment, LIVE_FIRST, changes, "moved to the trash:", output).await
         }
         Experiments::Restore { experiment } => {
             let changes = ExperimentChanges::restore();
@@ -93,10 +85,7 @@ async fn change(
     output: &mut Output,
 ) -> Result<(), Failure> {
     let experiment = resolve::experiment(ws, text, views).await?;
-    let after = ws
-        .tracker()
-        .update_experiment(experiment.id, changes)
-        .await?;
+    let after = ws.tracker().update_experiment(experiment.id, changes).await?;
     say(&after, done, output)
 }
 
@@ -139,11 +128,7 @@ async fn list(
     } else {
         let mut shown = table(["name", "runs", "created", "id", "tags"]);
         for (experiment, runs) in &rows {
-            let gone = if experiment.deleted.is_some() {
-                " (in the trash)"
-            } else {
-                ""
-            };
+            let gone = if experiment.deleted.is_some() { " (in the trash)" } else { "" };
             shown.add_row([
                 format::text(&experiment.name, LONGEST_NAME) + gone,
                 runs.to_string(),
@@ -172,24 +157,16 @@ async fn show(ws: &Workspace, experiment: &Experiment, output: &mut Output) -> R
     }
     shown.add_row(["runs", &runs.to_string()]);
     for (key, value) in &experiment.tags {
-        shown.add_row([
-            format!("tag {}", format::text(key, LONGEST_NAME)),
-            format::text(value, 80),
-        ]);
+        shown
+            .add_row([format!("tag {}", format::text(key, LONGEST_NAME)), format::text(value, 80)]);
     }
     output.table(shown)
 }
 
 /// How many runs it has: of one in the trash, those that are there with it.
 async fn count(ws: &Workspace, experiment: &Experiment) -> mlops::Result<u64> {
-    let view = if experiment.deleted.is_some() {
-        View::Deleted
-    } else {
-        View::Active
-    };
-    let query = RunQuery::default()
-        .with_experiment(experiment.id)
-        .with_view(view);
+    let view = if experiment.deleted.is_some() { View::Deleted } else { View::Active };
+    let query = RunQuery::default().with_experiment(experiment.id).with_view(view);
     ws.tracker().count_runs(&query).await
 }
 
@@ -200,9 +177,6 @@ fn with_runs(experiment: &Experiment, runs: u64) -> Value {
 }
 
 fn tags(experiment: &Experiment) -> String {
-    let tags = experiment
-        .tags
-        .iter()
-        .map(|(key, value)| format!("{key}={value}"));
+    let tags = experiment.tags.iter().map(|(key, value)| format!("{key}={value}"));
     format::text(&tags.collect::<Vec<_>>().join(" "), LONGEST_TAGS)
 }

@@ -45,12 +45,7 @@ pub(crate) async fn run(
     }
     if asked.csv {
         output.line("step,time,value")?;
-        for MetricPoint {
-            step,
-            time_micros,
-            value,
-        } in history.iter()
-        {
+        for MetricPoint { step, time_micros, value } in history.iter() {
             let time = mlops::time::from_micros_lossy(time_micros);
             let time = time.format("%Y-%m-%dT%H:%M:%S%.6fZ");
             output.line(format_args!("{step},{time},{value:?}"))?;
@@ -70,10 +65,7 @@ pub(crate) async fn run(
     let all = run.metrics[&key].count;
     if (history.len() as u64) < all {
         let (shown, all) = (history.len(), format::count(all, "point"));
-        output.note(
-            &format!("{shown} of {all}; --max-points shows more, --csv all"),
-            None,
-        )?;
+        output.note(&format!("{shown} of {all}; --max-points shows more, --csv all"), None)?;
     }
     Ok(())
 }

@@ -17,33 +17,21 @@ use crate::store::DATABASE;
 pub(crate) async fn run(ws: &Workspace, store: &str, output: &mut Output) -> Result<(), Failure> {
     let url: BackendUrl = store.parse()?;
     let database = ws.directory().map(database_bytes);
-    let spool = ws
-        .directory()
-        .map(|directory| files_bytes(&directory.join("spool")));
+    let spool = ws.directory().map(|directory| files_bytes(&directory.join("spool")));
     let blobs = ws
         .blobs()
         .list()
-        .try_fold((0_u64, 0_u64), async |(n, bytes), blob| {
-            Ok((n + 1, bytes + blob.size))
-        })
+        .try_fold((0_u64, 0_u64), async |(n, bytes), blob| Ok((n + 1, bytes + blob.size)))
         .await?;
-    let experiments = [
-        count_experiments(ws, View::Active).await?,
-        count_experiments(ws, View::Deleted).await?,
-    ];
+    let experiments =
+        [count_experiments(ws, View::Active).await?, count_experiments(ws, View::Deleted).await?];
     let mut by_status = Map::new();
     for status in RunStatus::ALL {
         let mut query = RunQuery::default();
         query.filter = Filter::parse(&format!("status = '{status}'"))?;
-        by_status.insert(
-            status.to_string(),
-            ws.tracker().count_runs(&query).await?.into(),
-        );
+        by_status.insert(status.to_string(), ws.tracker().count_runs(&query).await?.into());
     }
-    let trashed = ws
-        .tracker()
-        .count_runs(&RunQuery::default().with_view(View::Deleted))
-        .await?;
+    let trashed = ws.tracker().count_runs(&RunQuery::default().with_view(View::Deleted)).await?;
     let events = journal::length(ws).await?;
     let capability = ws.tracker().capability();
     let recovered = ws.recovered();
@@ -78,51 +66,25 @@ pub(crate) async fn run(ws: &Workspace, store: &str, output: &mut Output) -> Res
         row("database", format::bytes(database));
         row("spool", format::bytes(spool));
     }
-    row(
-        "blobs",
-        format!(
-            "{} in {}",
-            format::bytes(blobs.1),
-            format::count(blobs.0, "object")
-        ),
-    );
-    row(
-        "experiments",
-        format!("{}, {} in the trash", experiments[0], experiments[1]),
-    );
-    row(
-        "runs",
-        format!("{}, {trashed} in the trash", statuses(&by_status)),
-    );
+    row("blobs", format!("{} in {}", format::bytes(blobs.1), format::count(blobs.0, "object")));
+    row("experiments", format!("{}, {} in the trash", experiments[0], experiments[1]));
+    row("runs", format!("{}, {trashed} in the trash", statuses(&by_status)));
     row("journal", format::count(events, "change"));
     let lost = format::count(recovered.lost.len() as u64, "run");
-    row(
-        "recovered now",
-        format!("{lost}, {}", format::count(recovered.points, "point")),
-    );
+    row("recovered now", format!("{lost}, {}", format::count(recovered.points, "point")));
     output.table(shown)
 }
 
 /// `12 (10 finished, 2 running)`
 fn statuses(by_status: &Map<String, Value>) -> String {
     let total: u64 = by_status.values().filter_map(Value::as_u64).sum();
-    let some = by_status
-        .iter()
-        .filter(|(_, count)| count.as_u64() != Some(0));
-    let parts: Vec<String> = some
-        .map(|(status, count)| format!("{count} {status}"))
-        .collect();
-    if parts.is_empty() {
-        total.to_string()
-    } else {
-        format!("{total} ({})", parts.join(", "))
-    }
+    let some = by_status.iter().filter(|(_, count)| count.as_u64() != Some(0));
+    let parts: Vec<String> = some.map(|(status, count)| format!("{count} {status}")).collect();
+    if parts.is_empty() { total.to_string() } else { format!("{total} ({})", parts.join(", ")) }
 }
 
 async fn count_experiments(ws: &Workspace, view: View) -> Result<u64> {
-    let mut query = ExperimentQuery::default()
-        .with_view(view)
-        .with_limit(MAX_PAGE);
+    let mut query = ExperimentQuery::default().with_view(view).with_limit(MAX_PAGE);
     let mut count = 0;
     loop {
         let page = ws.tracker().search_experiments(&query).await?;
@@ -138,12 +100,7 @@ async fn count_experiments(ws: &Workspace, view: View) -> Result<u64> {
 fn database_bytes(directory: &Path) -> u64 {
     ["", "-wal"]
         .iter()
-        .filter_map(|suffix| {
-            directory
-                .join(format!("{DATABASE}{suffix}"))
-                .metadata()
-                .ok()
-        })
+        .filter_map(|suffix| directory.join(format!("{DATABASE}{suffix}")).metadata().ok())
         .map(|file| file.len())
         .sum()
 }
@@ -152,9 +109,5 @@ fn files_bytes(directory: &Path) -> u64 {
     let Ok(entries) = directory.read_dir() else {
         return 0;
     };
-    entries
-        .flatten()
-        .filter_map(|entry| entry.metadata().ok())
-        .map(|file| file.len())
-        .sum()
+    entries.flatten().filter_map(|entry| entry.metadata().ok()).map(|file| file.len()).sum()
 }

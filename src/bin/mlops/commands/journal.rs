@@ -86,13 +86,6 @@ fn proof(proof: &JournalProof, found: &str, output: &mut Output) -> Result<(), F
     shown.add_row(["journal", found]);
     shown.add_row(["changes", &proof.events.to_string()]);
     shown.add_row(["in the chain", &proof.sealed.to_string()]);
-    shown.add_row([
-        "head",
-        if proof.head.is_empty() {
-            "-"
-        } else {
-            &proof.head
-        },
-    ]);
+    shown.add_row(["head", if proof.head.is_empty() { "-" } else { &proof.head }]);
     output.table(shown)
 }

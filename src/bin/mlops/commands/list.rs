@@ -24,12 +24,8 @@ pub(crate) async fn run(
     let mut query = RunQuery::parse(filter, &order)?.with_view(asked.view.view.into());
     let mut fields = columns::parse(&asked.columns)?;
     if fields.is_empty() {
-        let in_question: Vec<&Field> = query
-            .order_by
-            .iter()
-            .map(|o| &o.field)
-            .chain(query.filter.fields())
-            .collect();
+        let in_question: Vec<&Field> =
+            query.order_by.iter().map(|o| &o.field).chain(query.filter.fields()).collect();
         fields = columns::default(in_question, asked.experiment.is_none());
     }
     if let Some(name) = &asked.experiment {
@@ -87,10 +83,7 @@ pub(crate) fn say_next(next: Option<PageToken>, output: &mut Output) -> Result<(
     let Some(PageToken(token)) = next else {
         return Ok(());
     };
-    let text = format!(
-        "there is more: --all, or --page {}",
-        format::text(&token, 4_096)
-    );
+    let text = format!("there is more: --all, or --page {}", format::text(&token, 4_096));
     output.note(&text, Some(&json!({ "next": token })))
 }
 
@@ -105,17 +98,11 @@ pub(crate) fn document(run: &Run, experiments: &HashMap<ExperimentId, Experiment
 pub(crate) async fn experiments(
     ws: &Workspace,
 ) -> mlops::Result<HashMap<ExperimentId, Experiment>> {
-    let mut query = ExperimentQuery::default()
-        .with_view(View::All)
-        .with_limit(MAX_PAGE);
+    let mut query = ExperimentQuery::default().with_view(View::All).with_limit(MAX_PAGE);
     let mut all = HashMap::new();
     loop {
         let page = ws.tracker().search_experiments(&query).await?;
-        all.extend(
-            page.items
-                .into_iter()
-                .map(|experiment| (experiment.id, experiment)),
-        );
+        all.extend(page.items.into_iter().map(|experiment| (experiment.id, experiment)));
         if page.next.is_none() {
             return Ok(all);
         }

@@ -20,11 +20,7 @@ pub(crate) async fn export(
     command: Export,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let Export::Mlflow {
-        database,
-        artifacts,
-        overwrite,
-    } = command;
+    let Export::Mlflow { database, artifacts, overwrite } = command;
     let artifacts = artifacts.unwrap_or_else(|| beside(&database));
     let bar = Bar::runs("exporting");
     let mut options = ExportOptions::default();
@@ -57,10 +53,7 @@ pub(crate) async fn import(
     output: &mut Output,
 ) -> Result<(), Failure> {
     let path = match &command {
-        Import::Mlruns {
-            directory: path, ..
-        }
-        | Import::Mlflow { database: path, .. } => path,
+        Import::Mlruns { directory: path, .. } | Import::Mlflow { database: path, .. } => path,
     };
     // Before the store is made: a mistyped path leaves nothing behind.
     if matches!(path.try_exists(), Ok(false)) {
@@ -77,11 +70,7 @@ pub(crate) async fn import(
             options.source = source;
             mlflow::import_mlruns(&ws, &directory, options).await?
         }
-        Import::Mlflow {
-            database,
-            source,
-            server_artifacts,
-        } => {
+        Import::Mlflow { database, source, server_artifacts } => {
             options.source = source;
             options.server_artifacts = server_artifacts;
             mlflow::import_database(&ws, &database, options).await?
@@ -121,14 +110,8 @@ fn tally(tally: Tally) -> String {
         (tally.skipped, "left out"),
     ];
     let some = counts.iter().filter(|(count, _)| *count > 0);
-    let parts: Vec<String> = some
-        .map(|(count, what)| format!("{count} {what}"))
-        .collect();
-    if parts.is_empty() {
-        "none".to_owned()
-    } else {
-        parts.join(", ")
-    }
+    let parts: Vec<String> = some.map(|(count, what)| format!("{count} {what}")).collect();
+    if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
 }
 
 /// What could not be carried over as it was.
@@ -144,10 +127,7 @@ fn findings(findings: &[Finding], output: &mut Output) -> Result<(), Failure> {
 
 /// `mlflow-artifacts` beside `mlflow.db`.
 fn beside(database: &Path) -> PathBuf {
-    let mut name = database
-        .file_stem()
-        .unwrap_or(database.as_os_str())
-        .to_owned();
+    let mut name = database.file_stem().unwrap_or(database.as_os_str()).to_owned();
     name.push("-artifacts");
     database.with_file_name(name)
 }

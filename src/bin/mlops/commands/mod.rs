@@ -52,10 +52,7 @@ struct LabelChanges {
 
 impl Labels {
     fn parse(self) -> Result<LabelChanges> {
-        let set = self
-            .set
-            .into_iter()
-            .map(|(key, value)| Ok((Key::new(key)?, value)));
+        let set = self.set.into_iter().map(|(key, value)| Ok((Key::new(key)?, value)));
         let remove = self.remove.into_iter().map(Key::new);
         Ok(LabelChanges {
             set: set.collect::<Result<_>>()?,

@@ -26,27 +26,12 @@ pub(crate) async fn run(ws: &Workspace, command: Runs, output: &mut Output) -> R
             let runs = resolve::runs(ws, &runs, LIVE_FIRST).await?;
             compare::run(ws, &runs, diff, output).await
         }
-        Runs::Count {
-            filter,
-            experiment,
-            view,
-        } => count(ws, &filter, experiment, view, output).await,
-        Runs::History {
-            run,
-            metric,
-            max_points,
-            from_step,
-            to_step,
-            csv,
-        } => {
+        Runs::Count { filter, experiment, view } => {
+            count(ws, &filter, experiment, view, output).await
+        }
+        Runs::History { run, metric, max_points, from_step, to_step, csv } => {
             let run = resolve::run(ws, &run, LIVE_FIRST).await?;
-            let asked = history::Asked {
-                metric,
-                max_points,
-                from_step,
-                to_step,
-                csv,
-            };
+            let asked = history::Asked { metric, max_points, from_step, to_step, csv };
             history::run(ws, &run, asked, output).await
         }
         Runs::Tag { run, labels } => {
@@ -99,11 +84,7 @@ async fn change(
         return output.document(&json!(after));
     }
     for run in after {
-        output.line(format!(
-            "{done} {} ({})",
-            format::text(&run.name, 80),
-            run.id
-        ))?;
+        output.line(format!("{done} {} ({})", format::text(&run.name, 80), run.id))?;
     }
     Ok(())
 }
@@ -121,11 +102,7 @@ async fn count(
         query = query.with_experiment(resolve::experiment(ws, &name, LIVE_FIRST).await?.id);
     }
     let count = ws.tracker().count_runs(&query).await?;
-    if output.is_json() {
-        output.document(&json!({ "runs": count }))
-    } else {
-        output.line(count)
-    }
+    if output.is_json() { output.document(&json!({ "runs": count })) } else { output.line(count) }
 }
 
 /// Says what opening the store found.
@@ -139,19 +116,13 @@ fn recover(ws: &Workspace, output: &mut Output) -> Result<(), Failure> {
         }));
     }
     let lost = format::count(found.lost.len() as u64, "run");
-    output.line(format!(
-        "{lost} marked lost, {} stored",
-        format::count(found.points, "point")
-    ))?;
+    output.line(format!("{lost} marked lost, {} stored", format::count(found.points, "point")))?;
     for id in &found.lost {
         let id: &RunId = id;
         output.line(format!("lost: {id}"))?;
     }
     for stray in &found.strays {
-        output.line(format!(
-            "of no run of this store, left alone: {}",
-            stray.display()
-        ))?;
+        output.line(format!("of no run of this store, left alone: {}", stray.display()))?;
     }
     Ok(())
 }

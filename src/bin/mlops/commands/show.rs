@@ -26,17 +26,9 @@ pub(crate) async fn run(ws: &Workspace, run: Run, output: &mut Output) -> Result
     if !run.note.is_empty() {
         output.line(format!("\n{}", format::paragraph(&run.note)))?;
     }
-    keyed(
-        "param",
-        run.params.iter().map(|(key, value)| (&**key, &**value)),
-        output,
-    )?;
+    keyed("param", run.params.iter().map(|(key, value)| (&**key, &**value)), output)?;
     metrics(&run, output)?;
-    keyed(
-        "tag",
-        run.tags.iter().map(|(key, value)| (&**key, &**value)),
-        output,
-    )?;
+    keyed("tag", run.tags.iter().map(|(key, value)| (&**key, &**value)), output)?;
     datasets(&run, output)?;
     listed(&files, output)
 }
@@ -49,10 +41,7 @@ fn head(run: &Run, experiment: Option<&Experiment>, output: &mut Output) -> Resu
     row("run", format::text(&run.name, 250));
     row("id", run.id.to_string());
     let experiment = experiment.map(|experiment| format::text(&experiment.name, 250));
-    row(
-        "experiment",
-        experiment.unwrap_or_else(|| run.experiment.to_string()),
-    );
+    row("experiment", experiment.unwrap_or_else(|| run.experiment.to_string()));
     if let Some(parent) = run.parent {
         row("nested in", parent.to_string());
     }
@@ -62,14 +51,7 @@ fn head(run: &Run, experiment: Option<&Experiment>, output: &mut Output) -> Resu
     }
     row("started", format::instant(run.started) + " UTC");
     if let (Some(ended), Some(secs)) = (run.ended, run.duration_secs()) {
-        row(
-            "ended",
-            format!(
-                "{} UTC, after {}",
-                format::instant(ended),
-                format::duration(secs)
-            ),
-        );
+        row("ended", format!("{} UTC, after {}", format::instant(ended), format::duration(secs)));
     }
     if let Some(lease) = &run.lease {
         let (host, process) = (format::text(&lease.host, LONGEST_VALUE), lease.process);
@@ -91,10 +73,7 @@ fn keyed<'a>(
     }
     let mut shown = table([what, "value"]);
     for (key, value) in values {
-        shown.add_row([
-            format::text(key, LONGEST_KEY),
-            format::text(value, LONGEST_VALUE),
-        ]);
+        shown.add_row([format::text(key, LONGEST_KEY), format::text(value, LONGEST_VALUE)]);
     }
     output.line("")?;
     output.table(shown)
@@ -129,9 +108,7 @@ fn datasets(run: &Run, output: &mut Output) -> Result<(), Failure> {
         shown.add_row([
             format::text(&input.name, LONGEST_KEY),
             format::text(input.context.as_str(), 12),
-            input
-                .rows
-                .map_or_else(|| "-".to_owned(), |rows| rows.to_string()),
+            input.rows.map_or_else(|| "-".to_owned(), |rows| rows.to_string()),
             format::text(&input.digest, 24),
             format::text(input.source.as_deref().unwrap_or("-"), LONGEST_KEY),
         ]);

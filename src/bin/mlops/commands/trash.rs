@@ -25,26 +25,16 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     match command {
         Trash::List => show(ws, output).await,
-        Trash::Purge {
-            older_than,
-            consent,
-        } => {
+        Trash::Purge { older_than, consent } => {
             // Until now, if not told: what goes to the trash from here on is not meant.
             let now = SystemClock.now();
             let before = older_than.map_or(now, |span| (now - span).max(from_micros_lossy(0)));
-            let plan = ws
-                .tracker()
-                .plan_purge(&Purge::DeletedBefore(before))
-                .await?;
+            let plan = ws.tracker().plan_purge(&Purge::DeletedBefore(before)).await?;
             if !output.is_json() {
                 say_purge(&plan, output)?;
             }
             let go = ask(&consent, &json!({ "purge": plan }), output)?;
-            let report = if go {
-                Some(ws.purge(&plan).await?)
-            } else {
-                None
-            };
+            let report = if go { Some(ws.purge(&plan).await?) } else { None };
             conclude(&json!({ "purge": plan }), report.as_ref(), None, output)
         }
     }
@@ -62,10 +52,7 @@ pub(crate) async fn retention(
     }
     let plan = ws.plan_retention(&rule).await?;
     if !output.is_json() {
-        output.line(format!(
-            "to the trash: {}",
-            format::count(plan.delete.len() as u64, "run")
-        ))?;
+        output.line(format!("to the trash: {}", format::count(plan.delete.len() as u64, "run")))?;
         say_runs(&plan.delete, output)?;
         if asked.purge_after.is_some() {
             say_purge(&plan.purge, output)?;
@@ -73,17 +60,8 @@ pub(crate) async fn retention(
     }
     let document = json!(plan);
     let go = ask(&asked.consent, &document, output)?;
-    let report = if go {
-        Some(ws.apply_retention(&plan).await?)
-    } else {
-        None
-    };
-    conclude(
-        &document,
-        report.as_ref(),
-        Some(plan.delete.len() as u64),
-        output,
-    )
+    let report = if go { Some(ws.apply_retention(&plan).await?) } else { None };
+    conclude(&document, report.as_ref(), Some(plan.delete.len() as u64), output)
 }
 
 /// Whether to go on; shows a program the plan if not told.
@@ -120,10 +98,7 @@ fn conclude(
         return output.line("nothing was done: --dry-run");
     };
     if let Some(moved) = moved {
-        output.line(format!(
-            "done: {} to the trash",
-            format::count(moved, "run")
-        ))?;
+        output.line(format!("done: {} to the trash", format::count(moved, "run")))?;
     }
     output.line(format!(
         "done: {} and {} taken away for ever, {} freed",
@@ -161,9 +136,7 @@ fn say_runs(runs: &[RunId], output: &mut Output) -> Result<(), Failure> {
 async fn show(ws: &Workspace, output: &mut Output) -> Result<(), Failure> {
     let runs = ws.trash().await?;
     let mut experiments = Vec::new();
-    let mut query = ExperimentQuery::default()
-        .with_view(View::Deleted)
-        .with_limit(MAX_PAGE);
+    let mut query = ExperimentQuery::default().with_view(View::Deleted).with_limit(MAX_PAGE);
     loop {
         let mut page = ws.tracker().search_experiments(&query).await?;
         experiments.append(&mut page.items);
@@ -209,9 +182,7 @@ async fn rows(
         ]);
     }
     for run in runs {
-        let of = known
-            .get(&run.experiment)
-            .map(|e| format::text(&e.name, LONGEST_NAME));
+        let of = known.get(&run.experiment).map(|e| format::text(&e.name, LONGEST_NAME));
         shown.add_row([
             when(run.deleted),
             "run".to_owned(),
