@@ -99,7 +99,9 @@ fn check(dir: &Path, seen: &Acknowledged, round: usize) -> usize {
         assert_eq!(ws.journal().verify().await.unwrap(), proof, "round {round}");
         let events = ws.journal().events(0, 1 << 20).await.unwrap();
         assert!(events.iter().zip(1..).all(|(e, n)| e.sequence == n), "round {round}");
-        let left = std::fs::read_dir(dir.join("mlops/spool")).unwrap().count();
+        let spools = std::fs::read_dir(dir.join("mlops/spool")).unwrap();
+        let left =
+            spools.filter(|e| e.as_ref().unwrap().path().extension().unwrap() == "spool").count();
         assert_eq!(left, 0, "round {round}: spools are taken up and removed");
         let Some(id) = seen.run else { return 0 };
 

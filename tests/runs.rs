@@ -4,11 +4,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures::executor::block_on;
 use mlops::time::{Clock, SystemClock};
 use mlops::tracking::{
-    ChunkData, DatasetContext, DatasetInput, HistoryQuery, MetricPoint, RunStatus,
+    ChunkData, DatasetContext, DatasetInput, HistoryQuery, MetricPoint, RunChanges, RunStatus,
 };
 use mlops::{ActiveRun, BackendUrl, Batch, ErrorKind, Key, Result, TrackingOptions, Workspace};
 
@@ -156,7 +158,7 @@ async fn points_are_stored_by_themselves_after_the_interval() -> Result<()> {
 #[test]
 fn a_small_spool_makes_the_caller_wait_and_loses_nothing() {
     // Without any executor but the simplest.
-    futures::executor::block_on(async {
+    block_on(async {
         let dir = tempfile::tempdir().unwrap();
         let options = TrackingOptions::default().with_spool_points(64);
         let url = BackendUrl::directory(dir.path().join("mlops"));
@@ -178,6 +180,108 @@ fn a_small_spool_makes_the_caller_wait_and_loses_nothing() {
             assert_eq!(values, (0..1_000).map(f64::from).collect::<Vec<_>>());
         }
     });
+}
+
+#[test]
+fn every_point_that_was_accepted_while_the_run_ended_is_stored() {
+    let dir = tempfile::tempdir().unwrap();
+    let ws = block_on(workspace(dir.path()));
+    for _ in 0..20 {
+        let run = block_on(plain_run(&ws));
+        let accepted = std::thread::scope(|scope| {
+            let logger = scope.spawn(|| {
+                (0..1_000_000).take_while(|step| run.log_metric("loss", 1.0, *step).is_ok()).count()
+            });
+            let stored = || block_on(history(&ws, &run, "loss")).len();
+            while stored() < 10 {
+                block_on(run.flush()).unwrap();
+            }
+            block_on(run.finish()).unwrap();
+            logger.join().unwrap()
+        });
+        assert_eq!(block_on(history(&ws, &run, "loss")).len(), accepted);
+    }
+}
+
+#[test]
+fn a_flush_ends_although_another_thread_never_stops_logging() {
+    let dir = tempfile::tempdir().unwrap();
+    let ws = block_on(workspace(dir.path()));
+    let run = block_on(plain_run(&ws));
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for step in 0..20_000_000 {
+                if done.load(Ordering::Relaxed) {
+                    return;
+                }
+                run.log_metric("loss", 1.0, step).unwrap();
+            }
+            panic!("the flushes did not end");
+        });
+        let flushed: Result<Vec<()>> = (0..20).map(|_| block_on(run.flush())).collect();
+        done.store(true, Ordering::Relaxed);
+        flushed.unwrap();
+    });
+    block_on(run.finish()).unwrap();
+}
+
+#[tokio::test]
+async fn a_finish_that_was_given_up_does_not_hang_the_next_call() -> Result<()> {
+    let dir = tempfile::tempdir().unwrap();
+    let ws = workspace(dir.path()).await;
+    let run = plain_run(&ws).await;
+    run.log_metric("loss", 1.0, 0)?;
+    let given_up = tokio::time::timeout(Duration::ZERO, run.finish()).await;
+    let limit = Duration::from_secs(20);
+    let second = tokio::time::timeout(limit, run.kill()).await.expect("it answers");
+    assert!(second.is_err() || given_up.is_err());
+    tokio::time::timeout(limit, run.flush()).await.expect("it answers").ok();
+    let id = run.id();
+    drop(run);
+    assert_eq!(ws.tracker().run(id).await?.status, RunStatus::Finished);
+    Ok(())
+}
+
+#[tokio::test]
+async fn groups_logged_often_are_stored_by_themselves_too() -> Result<()> {
+    let dir = tempfile::tempdir().unwrap();
+    let options = TrackingOptions::default().with_flush_every(Duration::from_millis(50));
+    let url = BackendUrl::directory(dir.path().join("mlops"));
+    let ws = Workspace::builder(url).tracking(options).open().await?;
+    let run = plain_run(&ws).await;
+    for step in 0..200 {
+        run.log_metrics(step, &[("loss", 1.0)])?;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        if !history(&ws, &run, "loss").await.is_empty() {
+            return run.finish().await;
+        }
+    }
+    panic!("nothing was stored in a second");
+}
+
+#[tokio::test]
+async fn a_spool_that_cannot_be_taken_up_does_not_keep_the_store_shut() -> Result<()> {
+    let dir = tempfile::tempdir().unwrap();
+    let ws = workspace(dir.path()).await;
+    let run = plain_run(&ws).await;
+    run.log_metric("loss", 1.0, 0)?;
+    // Moved to the trash while it runs: its points cannot be stored, and its handle cannot end it.
+    let trash = RunChanges::default().with_deleted(true);
+    ws.tracker().update_run(run.id(), trash).await?;
+    assert!(run.flush().await.is_err());
+    let id = run.id();
+    drop(run);
+    std::fs::write(dir.path().join("mlops/spool/damaged.spool"), "nonsense").unwrap();
+
+    let ws = workspace(dir.path()).await;
+    assert_eq!(ws.recovered().left.len(), 2, "{:?}", ws.recovered());
+    ws.tracker().update_run(id, RunChanges::default().with_deleted(false)).await?;
+    let ws = workspace(dir.path()).await;
+    assert_eq!(ws.recovered().points, 1);
+    assert_eq!(ws.recovered().lost, [id]);
+    assert_eq!(ws.tracker().run(id).await?.metrics["loss"].count, 1);
+    Ok(())
 }
 
 #[tokio::test]

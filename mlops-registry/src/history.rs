@@ -4,6 +4,7 @@ use bytes::Bytes;
 use mlops_core::tracking::{ChunkData, HistoryQuery, MetricHistory, MetricPoint, StoredChunk};
 use mlops_core::{Error, Key, Result, RunId};
 
+use crate::active::writer::is_resealed;
 use crate::points::{self, Wanted};
 use crate::tracking::Parts;
 
@@ -21,16 +22,36 @@ pub(crate) async fn read(
             .with("max_points", query.max_points.unwrap_or_default())
             .with("at_least", FEWEST_POINTS));
     }
-    let mut history = MetricHistory::default();
-    let holds = |step, time| query.holds(step, time);
-    for chunk in parts.tracker.metric_chunks(run, Some(key)).await? {
-        let bytes = chunk_bytes(parts, &chunk).await?;
-        points::decode_into(chunk.codec, &bytes, &Wanted { key, holds: &holds }, &mut history)
-            .map_err(|e| e.with("run", run).with("chunk", chunk.id.0))?;
-    }
+    let mut tries = 0;
+    let mut history = loop {
+        let chunks = parts.tracker.metric_chunks(run, Some(key)).await?;
+        match read_chunks(parts, run, &chunks, key, query).await {
+            Ok(history) => break history,
+            // Somebody put the chunks into one object while we were reading: read that.
+            Err(e) if tries < 5 && is_resealed(parts, run, &chunks, &e).await? => tries += 1,
+            Err(e) => return Err(e),
+        }
+    };
     sort_by_step(&mut history);
     if let Some(most) = query.max_points {
         history = thin_out(&history, most);
+    }
+    Ok(history)
+}
+
+async fn read_chunks(
+    parts: &Parts,
+    run: RunId,
+    chunks: &[StoredChunk],
+    key: &Key,
+    query: &HistoryQuery,
+) -> Result<MetricHistory> {
+    let mut history = MetricHistory::default();
+    let holds = |step, time| query.holds(step, time);
+    for chunk in chunks {
+        let bytes = chunk_bytes(parts, chunk).await?;
+        points::decode_into(chunk.codec, &bytes, &Wanted { key, holds: &holds }, &mut history)
+            .map_err(|e| e.with("run", run).with("chunk", chunk.id.0))?;
     }
     Ok(history)
 }

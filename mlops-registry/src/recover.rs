@@ -5,7 +5,8 @@
 //! somebody opens the store there.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use mlops_core::filter::{Attribute, Comparison, Field, Filter, Literal};
 use mlops_core::tracking::{Expect, RunChanges, RunQuery, RunStatus};
@@ -13,8 +14,11 @@ use mlops_core::{ErrorKind, Result, RunId};
 
 use crate::active::writer::{SealWhen, chunk_of, seal};
 use crate::capture;
-use crate::spool::{Abandoned, Found, inspect, io_error};
+use crate::spool::{Abandoned, Found, MAKING, inspect, io_error};
 use crate::tracking::Tracking;
+
+/// Making a spool takes a millisecond; one that is not made after a minute never will be.
+const UNFINISHED_MICROS: i64 = 60_000_000;
 
 /// What [`Tracking::recover`] found and did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -24,8 +28,9 @@ pub struct Recovered {
     pub lost: Vec<RunId>,
     /// How many points were found in spools and stored.
     pub points: u64,
-    /// Spools of runs that are not in this store any more; their files were left where they are.
-    pub strays: Vec<PathBuf>,
+    /// Spools that could not be taken up now, and why; their files were left where they are, and the
+    /// next opener tries again. The run may be in the trash, the disk full, the file another user's.
+    pub left: Vec<(PathBuf, String)>,
 }
 
 impl Tracking {
@@ -47,27 +52,44 @@ impl Tracking {
         let mut alive = BTreeSet::new();
         for entry in std::fs::read_dir(directory).map_err(failed)? {
             let path = entry.map_err(failed)?.path();
+            self.forget_unfinished(&path);
             if path.extension().is_none_or(|e| e != "spool") {
                 continue;
             }
-            match inspect(&path)? {
-                Found::Nothing => {}
-                Found::Alive => {
+            // One spool that cannot be stored must not keep the store from being opened.
+            let taken_up = match inspect(&path) {
+                Ok(Found::Nothing) => Ok(()),
+                Ok(Found::Alive) => {
                     let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
                     alive.insert(name.split('-').next().unwrap_or_default().to_owned());
+                    Ok(())
                 }
-                Found::Abandoned(spool) => match self.store_abandoned(&spool, report).await {
-                    Ok(()) => spool.remove()?,
+                Ok(Found::Abandoned(spool)) => match self.store_abandoned(&spool, report).await {
+                    Ok(()) => spool.remove(),
                     // Its process died before the run itself was stored, so nothing was accepted.
                     Err(e) if e.kind() == ErrorKind::NotFound && spool.parts.is_empty() => {
-                        spool.remove()?;
+                        spool.remove()
                     }
-                    Err(e) if e.kind() == ErrorKind::NotFound => report.strays.push(path),
-                    Err(e) => return Err(e.with("spool", path.display())),
+                    Err(e) => Err(e),
                 },
+                Err(e) => Err(e),
+            };
+            if let Err(e) = taken_up {
+                report.left.push((path, e.to_string()));
             }
         }
         Ok(alive)
+    }
+
+    /// Removes a spool whose process died while it was making it; such a file holds nothing.
+    fn forget_unfinished(&self, path: &Path) {
+        let Ok(metadata) = path.metadata() else { return };
+        let now = self.parts().clock.now_micros();
+        let made = metadata.mtime() * 1_000_000;
+        if path.extension().is_some_and(|e| e == MAKING) && now - made > UNFINISHED_MICROS {
+            // Another opener may have been quicker.
+            let _ = std::fs::remove_file(path);
+        }
     }
 
     async fn store_abandoned(&self, spool: &Abandoned, report: &mut Recovered) -> Result<()> {
@@ -134,7 +156,8 @@ impl Tracking {
             .with_status(RunStatus::Lost);
         match self.parts().tracker.update_run(run, changes).await {
             Ok(_) => Ok(true),
-            Err(e) if e.kind() == ErrorKind::Conflict => Ok(false),
+            // It has ended, or is in the trash.
+            Err(e) if matches!(e.kind(), ErrorKind::Conflict | ErrorKind::Invalid) => Ok(false),
             Err(e) => Err(e),
         }
     }

@@ -14,12 +14,14 @@ use mlops_core::filter::{Attribute, Comparison, Field, Filter, Literal};
 use mlops_core::journal::Journal;
 use mlops_core::time::Clock;
 use mlops_core::tracking::{
-    Artifact, Blob, CreateExperiment, Experiment, ExperimentQuery, HistoryQuery, MetricHistory,
-    Purge, PurgePlan, PurgeReport, Run, RunChanges, RunQuery, Tracker, View,
+    Artifact, Blob, CreateExperiment, Expect, Experiment, ExperimentQuery, HistoryQuery,
+    MetricHistory, Purge, PurgePlan, PurgeReport, Run, RunChanges, RunQuery, RunStatus, Tracker,
+    View,
 };
 use mlops_core::{ArtifactPath, Error, ErrorKind, ExperimentName, Key, Result, RunId, time};
 
 use crate::active::RunBuilder;
+use crate::active::writer::delete_if_refused;
 use crate::blobs::{BlobReader, BlobSource, Blobs, DownloadBlob, Progress, PutBlob};
 use crate::history;
 use crate::spool::io_error;
@@ -294,8 +296,7 @@ impl Tracking {
             match tracker.update_run(run, offer(blob, true)).await {
                 Ok(unnamed) => unnamed,
                 Err(e) => {
-                    // Nobody can name it any more; if this fails too, a sweep finds it.
-                    let _ = blobs.delete(&location).await;
+                    delete_if_refused(&self.0, &location, &e).await;
                     return Err(e);
                 }
             }
@@ -416,11 +417,24 @@ impl Tracking {
         Ok(RetentionPlan { delete, purge })
     }
 
-    /// Carries out a plan.
+    /// Carries out a plan. A run that was resumed, deleted or purged since the plan was made is left
+    /// as it is.
     pub async fn apply_retention(&self, plan: &RetentionPlan) -> Result<PurgeReport> {
-        for run in &plan.delete {
-            let changes = RunChanges::default().with_deleted(true);
-            self.0.tracker.update_run(*run, changes).await?;
+        for id in &plan.delete {
+            let run = match self.0.tracker.run(*id).await {
+                Ok(run) if run.status != RunStatus::Running && run.deleted.is_none() => run,
+                Ok(_) => continue,
+                Err(e) if e.kind() == ErrorKind::NotFound => continue,
+                Err(e) => return Err(e),
+            };
+            let changes =
+                RunChanges::default().expecting(Expect::Status(run.status)).with_deleted(true);
+            match self.0.tracker.update_run(*id, changes).await {
+                Err(e) if !matches!(e.kind(), ErrorKind::Conflict | ErrorKind::NotFound) => {
+                    return Err(e);
+                }
+                _ => {}
+            }
         }
         self.purge(&plan.purge).await
     }

@@ -195,7 +195,9 @@ fn new_spool(tracking: &Tracking, run: RunId) -> Result<Spool> {
 
 pub(super) fn new_lease(tracking: &Tracking) -> Lease {
     let parts = tracking.parts();
-    let lease = Duration::from_std(parts.options.lease).unwrap_or(Duration::MAX);
+    // More than ten years would leave the instants that may be stored.
+    let lease =
+        Duration::from_std(parts.options.lease).unwrap_or(Duration::MAX).min(Duration::days(3_650));
     let now = parts.clock.now();
     Lease {
         host: capture::host_name(),

@@ -72,12 +72,13 @@ impl ActiveRun {
     ///
     /// # Errors
     /// `Invalid` for a bad key or step, or if the run has ended. `Unavailable` if the spool is full
-    /// and could not be stored within [`TrackingOptions::patience`]; the point was not accepted.
+    /// and the store refuses, or does not answer within [`TrackingOptions::patience`]; the point was
+    /// not accepted.
     ///
     /// [`TrackingOptions::patience`]: crate::TrackingOptions::patience
     #[inline]
     pub fn log_metric(&self, key: &str, value: f64, step: i64) -> Result<()> {
-        let time_micros = self.tracking.parts().clock.now_micros();
+        let time_micros = self.now_micros();
         self.writer.push(key, MetricPoint { step: check_step(step)?, time_micros, value })
     }
 
@@ -97,13 +98,20 @@ impl ActiveRun {
     /// # Errors
     /// As [`ActiveRun::log_metric`]; `Invalid` too if they are more than a spool can hold.
     pub fn log_metrics(&self, step: i64, metrics: &[(&str, f64)]) -> Result<()> {
-        let time_micros = self.tracking.parts().clock.now_micros();
+        let time_micros = self.now_micros();
         let step = check_step(step)?;
         self.writer.push_all(
             metrics
                 .iter()
                 .map(|(key, value)| (*key, MetricPoint { step, time_micros, value: *value })),
         )
+    }
+
+    /// Now, within the instants that may be stored whatever the clock says: a point that was accepted
+    /// must be one that can be stored.
+    #[inline]
+    fn now_micros(&self) -> i64 {
+        self.tracking.parts().clock.now_micros().clamp(time::MIN_MICROS, time::MAX_MICROS)
     }
 
     /// Makes one atomic change of metrics, params and tags together; durable when it returns.
@@ -116,7 +124,7 @@ impl ActiveRun {
         self.flush().await?;
         let Batch { mut points, mut changes } = batch;
         if !points.is_empty() {
-            let now = self.tracking.parts().clock.now_micros();
+            let now = self.now_micros();
             for time in points.time.iter_mut().filter(|time| **time == WHEN_LOGGED) {
                 *time = now;
             }
@@ -218,10 +226,12 @@ impl ActiveRun {
         self.writer.flush().await
     }
 
-    /// Ends the run as finished: stores everything, and seals the history of its metrics.
+    /// Ends the run as finished: stores everything, and seals the history of its metrics. From the call
+    /// on nothing more is accepted.
     ///
     /// # Errors
-    /// Why not everything could be stored; the run goes on, and this may be called again.
+    /// Why not everything could be stored; the run goes on, and this may be called again. `Conflict`
+    /// if another call is ending the run right now.
     pub async fn finish(&self) -> Result<()> {
         self.writer.end(RunStatus::Finished, None).await
     }

@@ -5,11 +5,13 @@
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use futures::channel::oneshot;
 use futures::executor::block_on;
 use mlops_core::tracking::{
-    ChunkData, MetricChunk, MetricPoint, Origin, RunChanges, RunStatus, SealedMetrics, StoredChunk,
+    BlobLocation, ChunkData, Expect, MetricChunk, MetricPoint, Origin, RunChanges, RunStatus,
+    SealedMetrics, StoredChunk,
 };
 use mlops_core::{Error, ErrorKind, Key, Result, RunId, SpoolId};
 
@@ -17,15 +19,17 @@ use super::builder::new_lease;
 use crate::blobs::PutBlob;
 use crate::history::chunk_bytes;
 use crate::points::{self, PARQUET, Points};
-use crate::spool::{Closed, Refused, Spool};
+use crate::spool::{Refused, Spool};
 use crate::tracking::{Parts, Tracking};
 
 /// Fewer points than this stay in the database: a file for each small run would be a burden.
 const SEAL_FROM: u64 = 1_000;
-/// A run that flushes often has its chunks put together when they are this many.
+/// A run that goes on has its chunks put together when it has added so many of them, …
 const CHUNKS_AT_MOST: usize = 256;
-/// A sealed object is not opened again to be merged into a larger one beyond this many points.
-const MERGE_AT_MOST: u64 = 20_000_000;
+/// … or so many points: merging takes some 60 bytes of memory a point.
+const POINTS_AT_MOST: u64 = 2_000_000;
+/// Sealed objects are merged into one at the end of a run if that stays below so many points.
+const MERGE_AT_MOST: u64 = 4_000_000;
 
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -52,9 +56,29 @@ struct State {
     stored: u64,
     /// Who waits until so many are stored.
     waiting: Vec<(u64, Reply)>,
+    /// The wish to end, until the thread takes it up.
     ending: Option<Ending>,
+    /// From the wish to end on nothing is accepted; again, if ending fails.
+    closing: bool,
+    /// The handle is being dropped: the thread ends even if the store refuses.
+    dropped: bool,
     /// Why the last attempt to store failed, if it did.
     trouble: Option<Trouble>,
+}
+
+impl State {
+    /// The spool, if points are accepted.
+    #[inline]
+    fn accepting(&mut self) -> Result<&mut Spool> {
+        match &mut self.spool {
+            Some(spool) if !self.closing => Ok(spool),
+            _ => Err(ended()),
+        }
+    }
+
+    fn unstored(&self) -> u64 {
+        self.spool.as_ref().map_or(0, |spool| spool.accepted() - self.stored)
+    }
 }
 
 type Reply = oneshot::Sender<Result<()>>;
@@ -63,9 +87,8 @@ type Reply = oneshot::Sender<Result<()>>;
 struct Ending {
     status: RunStatus,
     reason: Option<String>,
+    /// Gone if the handle is dropped, and nobody is there to be told.
     reply: Option<Reply>,
-    /// The handle is being dropped: end the thread even if the store refuses.
-    last: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -75,6 +98,10 @@ struct Trouble {
 }
 
 impl Trouble {
+    fn of(error: &Error) -> Self {
+        Self { kind: error.kind(), text: error.to_string() }
+    }
+
     fn error(&self, waiting: u64) -> Error {
         let hint = if self.kind.is_retryable() {
             "they stay in the spool and are tried again; log less, or make the store answer"
@@ -95,6 +122,8 @@ impl Writer {
             stored: 0,
             waiting: Vec::new(),
             ending: None,
+            closing: false,
+            dropped: false,
             trouble: None,
         };
         let shared = Arc::new(Shared {
@@ -117,10 +146,13 @@ impl Writer {
     #[inline]
     pub(super) fn push(&self, key: &str, point: MetricPoint) -> Result<()> {
         let mut state = self.shared.lock();
-        let Some(spool) = &mut state.spool else { return Err(ended()) };
+        let spool = state.accepting()?;
         if let Some(id) = spool.id_of(key)
-            && spool.push(id, point).is_ok()
+            && let Ok(closed) = spool.push(id, point)
         {
+            if closed {
+                self.shared.work.notify_one();
+            }
             return Ok(());
         }
         self.push_slowly(state, key, point)
@@ -148,7 +180,7 @@ impl Writer {
         // All keys are checked before the first is made known.
         let keys: Vec<Key> = points.clone().map(|(key, _)| Key::new(key)).collect::<Result<_>>()?;
         let mut state = self.shared.lock();
-        let Some(spool) = &mut state.spool else { return Err(ended()) };
+        let spool = state.accepting()?;
         let points: Vec<(u32, MetricPoint)> =
             keys.iter().zip(points).map(|(key, (_, point))| (spool.intern(key), point)).collect();
         if !spool.fits(&points) {
@@ -166,17 +198,18 @@ impl Writer {
     fn when_room(
         &self,
         mut state: MutexGuard<'_, State>,
-        mut push: impl FnMut(&mut Spool) -> Result<(), Refused>,
+        mut push: impl FnMut(&mut Spool) -> Result<bool, Refused>,
     ) -> Result<()> {
-        let patience = self.shared.tracking.parts().options.patience;
+        let patience = self.shared.parts().options.patience;
+        let begin = Instant::now();
         loop {
-            let Some(spool) = &mut state.spool else { return Err(ended()) };
-            let pushed = push(spool);
-            let waiting = spool.accepted() - state.stored;
+            let pushed = push(state.accepting()?);
+            let waiting = state.unstored();
             match pushed {
-                Ok(()) => {
-                    // A new half may just have been begun; its sibling waits to be stored.
-                    self.shared.work.notify_one();
+                Ok(closed) => {
+                    if closed {
+                        self.shared.work.notify_one();
+                    }
                     return Ok(());
                 }
                 Err(Refused::Io(e)) => {
@@ -191,26 +224,21 @@ impl Writer {
             if let Some(trouble) = &state.trouble {
                 return Err(trouble.error(waiting));
             }
-            self.shared.work.notify_one();
-            let (again, slow) = self
-                .shared
-                .room
-                .wait_timeout(state, patience)
-                .unwrap_or_else(PoisonError::into_inner);
-            state = again;
-            if slow.timed_out() {
-                return Err(Error::unavailable(
-                    "run.log_metric",
-                    "the spool is full and the store is slow",
-                )
-                .with("waiting", waiting)
-                .with("waited_secs", patience.as_secs_f64()));
+            let left = patience.saturating_sub(begin.elapsed());
+            if left.is_zero() {
+                let message = "the spool is full and the store is slow";
+                return Err(Error::unavailable("run.log_metric", message)
+                    .with("waiting", waiting)
+                    .with("waited_secs", patience.as_secs_f64()));
             }
+            self.shared.work.notify_one();
+            let room = self.shared.room.wait_timeout(state, left);
+            state = room.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
     pub(super) fn check_open(&self) -> Result<()> {
-        if self.shared.lock().spool.is_some() { Ok(()) } else { Err(ended()) }
+        self.shared.lock().accepting().map(drop)
     }
 
     pub(super) async fn flush(&self) -> Result<()> {
@@ -232,10 +260,18 @@ impl Writer {
         let (reply, done) = oneshot::channel();
         {
             let mut state = self.shared.lock();
-            if state.spool.is_none() || state.ending.is_some() {
+            if state.spool.is_none() {
                 return Err(ended());
             }
-            state.ending = Some(Ending { status, reason, reply: Some(reply), last: false });
+            if state.closing {
+                return Err(Error::new(
+                    ErrorKind::Conflict,
+                    "run",
+                    "another call is ending the run right now",
+                ));
+            }
+            state.closing = true;
+            state.ending = Some(Ending { status, reason, reply: Some(reply) });
             self.shared.work.notify_one();
         }
         done.await.unwrap_or_else(|_| Err(ended()))
@@ -246,17 +282,12 @@ impl Drop for Writer {
     fn drop(&mut self) {
         {
             let mut state = self.shared.lock();
-            match &mut state.ending {
-                // A future of `finish` that was dropped: its wish holds.
-                Some(ending) => ending.last = true,
-                None => {
-                    state.ending = Some(Ending {
-                        status: RunStatus::Killed,
-                        reason: None,
-                        reply: None,
-                        last: true,
-                    });
-                }
+            state.dropped = true;
+            // If a future of `finish` was dropped before its end, its wish holds.
+            if !state.closing {
+                state.closing = true;
+                state.ending =
+                    Some(Ending { status: RunStatus::Killed, reason: None, reply: None });
             }
             self.shared.work.notify_one();
         }
@@ -266,6 +297,55 @@ impl Drop for Writer {
             let _ = thread.join();
         }
     }
+}
+
+/// Leaves nobody waiting when the thread ends, however it ends.
+struct LeaveNobodyWaiting<'a>(&'a Shared);
+
+impl Drop for LeaveNobodyWaiting<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        // If the spool is still here its file stays, and its lock goes: the next opener finds it.
+        state.spool = None;
+        // Dropping the senders tells the receivers.
+        state.waiting.clear();
+        state.ending = None;
+        drop(state);
+        self.0.room.notify_all();
+    }
+}
+
+/// When the thread does something unasked.
+struct Pulse {
+    store_at: Instant,
+    renew_at: Instant,
+    store_every: Duration,
+    renew_every: Duration,
+}
+
+impl Pulse {
+    fn new(parts: &Parts) -> Self {
+        // Never so far away that an instant cannot say it, never so near that the thread spins.
+        let bounded =
+            |every: Duration| every.clamp(Duration::from_millis(1), Duration::from_hours(24 * 365));
+        let (store_every, renew_every) =
+            (bounded(parts.options.flush_every), bounded(parts.options.lease / 3));
+        let now = Instant::now();
+        Self { store_at: now + store_every, renew_at: now + renew_every, store_every, renew_every }
+    }
+}
+
+/// What there is to do.
+enum Task {
+    Store { renew: bool },
+    End(Ending),
+}
+
+/// What was stored and is not sealed yet.
+#[derive(Default)]
+struct Unsealed {
+    chunks: usize,
+    points: u64,
 }
 
 impl Shared {
@@ -279,118 +359,155 @@ impl Shared {
     }
 
     fn work_until_end(&self) {
-        let mut renew_at = self.parts().clock.now_micros() + self.renew_every();
+        let _guard = LeaveNobodyWaiting(self);
+        let mut pulse = Pulse::new(self.parts());
+        let mut unsealed = Unsealed::default();
         loop {
-            let (mut ending, renew) = self.wait_for_work(renew_at);
-            if renew {
-                renew_at = self.parts().clock.now_micros() + self.renew_every();
-            }
-            let result = self.store_all(renew, ending.as_ref());
-            let mut state = self.lock();
-            let waiting = state.spool.as_ref().map_or(0, |s| s.accepted() - state.stored);
-            state.trouble =
-                result.as_ref().err().map(|e| Trouble { kind: e.kind(), text: e.to_string() });
-            self.answer(&mut state, waiting);
-            let Some(ended) = &mut ending else { continue };
-            if state.trouble.is_none() {
-                let spool = state.spool.take();
-                drop(state);
-                self.room.notify_all();
-                // The run has ended durably: what is left are chores, which an opener can repeat.
-                let sealed = self.seal(SealWhen::Ended);
-                let removed = spool.map_or(Ok(()), Spool::remove);
-                if let Some(reply) = ended.reply.take() {
-                    let _ = reply.send(sealed.and(removed));
+            match self.wait_for_task(&mut pulse) {
+                Task::Store { renew } => {
+                    if renew {
+                        self.renew();
+                    }
+                    let result = self.store_all(None, &mut unsealed);
+                    self.conclude(result.as_ref().err());
+                    if unsealed.chunks >= CHUNKS_AT_MOST || unsealed.points >= POINTS_AT_MOST {
+                        // A chore: if it fails now, it is done when there is as much again.
+                        let _ = block_on(seal(self.parts(), self.run, SealWhen::Running));
+                        unsealed = Unsealed::default();
+                    }
                 }
-                return;
-            }
-            let error = state.trouble.as_ref().map(|trouble| trouble.error(waiting));
-            if let (Some(reply), Some(error)) = (ended.reply.take(), error) {
-                let _ = reply.send(Err(error));
-            }
-            // Somebody may have dropped the handle while we were storing.
-            let last = ended.last || state.ending.as_ref().is_some_and(|e| e.last);
-            if last {
-                // The spool's file stays: its lock goes with us, so the next opener finds it.
-                state.spool = None;
-                self.room.notify_all();
-                return;
+                Task::End(ending) => {
+                    if self.end(ending, &mut unsealed) {
+                        return;
+                    }
+                }
             }
         }
     }
 
-    fn renew_every(&self) -> i64 {
-        self.parts().options.lease.as_micros() as i64 / 3
+    /// Ends the run. Whether the thread is to end too.
+    fn end(&self, mut ending: Ending, unsealed: &mut Unsealed) -> bool {
+        let result = self.store_all(Some(&ending), unsealed);
+        let waiting = self.conclude(result.as_ref().err());
+        let Err(error) = result else {
+            let spool = self.lock().spool.take();
+            self.room.notify_all();
+            // The run has ended durably. What is left are chores: if they fail, the empty spool stays,
+            // and the next opener does them.
+            let sealed = block_on(seal(self.parts(), self.run, SealWhen::Ended));
+            if let (Ok(()), Some(spool)) = (sealed, spool) {
+                let _ = spool.remove();
+            }
+            if let Some(reply) = ending.reply.take() {
+                let _ = reply.send(Ok(()));
+            }
+            return true;
+        };
+        let mut state = self.lock();
+        let trouble = Trouble::of(&error);
+        state.closing = false;
+        if let Some(reply) = ending.reply.take() {
+            let _ = reply.send(Err(trouble.error(waiting)));
+        }
+        state.dropped
     }
 
-    /// Waits until something is to be stored, and takes the wish to end, if there is one.
-    fn wait_for_work(&self, renew_at: i64) -> (Option<Ending>, bool) {
-        let every = self.parts().options.flush_every;
+    /// Notes how an attempt to store went, and answers who waits. Returns how many points wait.
+    fn conclude(&self, error: Option<&Error>) -> u64 {
+        let mut state = self.lock();
+        state.trouble = error.map(Trouble::of);
+        let waiting = state.unstored();
+        answer(&mut state);
+        drop(state);
+        if error.is_some() {
+            self.room.notify_all();
+        }
+        waiting
+    }
+
+    /// Waits until something is to be done.
+    fn wait_for_task(&self, pulse: &mut Pulse) -> Task {
         let mut state = self.lock();
         loop {
-            if state.ending.is_some() {
-                return (state.ending.take(), false);
+            if let Some(ending) = state.ending.take() {
+                return Task::End(ending);
+            }
+            let now = Instant::now();
+            let renew = now >= pulse.renew_at;
+            let due = now >= pulse.store_at;
+            if renew {
+                pulse.renew_at = now + pulse.renew_every;
+            }
+            if due {
+                pulse.store_at = now + pulse.store_every;
             }
             let asked = !state.waiting.is_empty();
             let full = state.spool.as_ref().is_some_and(Spool::has_closed);
             // After a failure only a new wish or the next interval is a reason to try again.
-            if asked || (full && state.trouble.is_none()) {
-                return (None, false);
+            if asked || renew || (full && state.trouble.is_none()) || (due && state.unstored() > 0)
+            {
+                return Task::Store { renew };
             }
-            let (again, interval) =
-                self.work.wait_timeout(state, every).unwrap_or_else(PoisonError::into_inner);
-            state = again;
-            if interval.timed_out() {
-                let fresh = state.spool.as_ref().is_some_and(|s| s.accepted() > state.stored);
-                let renew = self.parts().clock.now_micros() >= renew_at;
-                if (fresh || renew) && state.ending.is_none() {
-                    return (None, renew);
-                }
-            }
+            let until = pulse.store_at.min(pulse.renew_at).saturating_duration_since(now);
+            let woken = self.work.wait_timeout(state, until);
+            state = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
-    /// Stores everything that is in the spool, then ends the run if that is asked for.
-    fn store_all(&self, renew: bool, ending: Option<&Ending>) -> Result<()> {
-        let mut changes = RunChanges::default();
-        if let Some(ending) = ending {
-            changes = changes.with_status(ending.status);
-            changes.tags = super::failure(ending.reason.clone())?;
-        } else if renew {
-            changes = changes.with_lease(new_lease(&self.tracking));
+    /// Says that the writer lives. If somebody on another machine called the run lost meanwhile, it is
+    /// found again. Failing is no trouble: the points are what matters, and the next pulse tries again.
+    fn renew(&self) {
+        let lease = || RunChanges::default().with_lease(new_lease(&self.tracking));
+        if let Err(e) = self.update(lease().expecting(Expect::Status(RunStatus::Running)))
+            && e.kind() == ErrorKind::Conflict
+        {
+            let found =
+                lease().expecting(Expect::Status(RunStatus::Lost)).with_status(RunStatus::Running);
+            let _ = self.update(found);
         }
+    }
+
+    /// Stores what the spool holds at this moment (what comes later is left for later), then ends the
+    /// run if that is asked for.
+    fn store_all(&self, ending: Option<&Ending>, unsealed: &mut Unsealed) -> Result<()> {
+        let end = || -> Result<RunChanges> {
+            let Some(ending) = ending else { return Ok(RunChanges::default()) };
+            let mut changes = RunChanges::default().with_status(ending.status);
+            changes.tags = super::failure(ending.reason.clone())?;
+            Ok(changes)
+        };
+        let target = self.lock().spool.as_ref().map_or(0, Spool::accepted);
         loop {
-            let taken = match &mut self.lock().spool {
-                Some(spool) => spool.take()?.map(|closed| (closed, spool.id())),
-                None => None,
+            let taken = {
+                let mut state = self.lock();
+                let stored = state.stored;
+                match &mut state.spool {
+                    Some(spool) if stored < target => spool.take()?.map(|c| (c, spool.id())),
+                    _ => None,
+                }
             };
             let Some((closed, spool)) = taken else { break };
+            let count = closed.points.len() as u64;
             // The last chunk and the end of the run are one transaction.
-            let last = ending.is_some() && !self.has_more(&closed);
-            let mut with = if last { std::mem::take(&mut changes) } else { RunChanges::default() };
-            with = with.with_metrics(chunk_of(&closed.points, spool, closed.first)?);
-            self.update(with)?;
+            let last = closed.first + count >= target;
+            let changes = if last { end()? } else { RunChanges::default() };
+            self.update(changes.with_metrics(chunk_of(&closed.points, spool, closed.first)?))?;
+            unsealed.chunks += 1;
+            unsealed.points += count;
             let mut state = self.lock();
-            state.stored = closed.first + closed.points.len() as u64;
+            state.trouble = None;
+            state.stored = closed.first + count;
             if let Some(spool) = &mut state.spool {
                 spool.forget(&closed);
             }
-            self.answer(&mut state, 0);
+            answer(&mut state);
             drop(state);
             self.room.notify_all();
             if last {
                 return Ok(());
             }
         }
-        if !changes.is_empty() {
-            self.update(changes)?;
-        }
-        if ending.is_none() { self.seal(SealWhen::Many) } else { Ok(()) }
-    }
-
-    fn has_more(&self, closed: &Closed) -> bool {
-        let end = closed.first + closed.points.len() as u64;
-        self.lock().spool.as_ref().is_some_and(|spool| spool.accepted() > end)
+        if ending.is_some() { self.update(end()?) } else { Ok(()) }
     }
 
     fn update(&self, changes: RunChanges) -> Result<()> {
@@ -402,62 +519,62 @@ impl Shared {
             Ok(())
         })
     }
+}
 
-    /// Answers those whose points are stored; in trouble, everybody.
-    fn answer(&self, state: &mut State, waiting: u64) {
-        let (stored, trouble) = (state.stored, state.trouble.clone());
-        let mut left = Vec::new();
-        for (target, reply) in state.waiting.drain(..) {
-            let answer = match &trouble {
-                _ if target <= stored => Ok(()),
-                Some(trouble) => Err(trouble.error(waiting)),
-                None => {
-                    left.push((target, reply));
-                    continue;
-                }
-            };
-            // Whoever asked may have stopped waiting.
-            let _ = reply.send(answer);
-        }
-        state.waiting = left;
-        if trouble.is_some() {
-            self.room.notify_all();
-        }
+/// Answers those whose points are stored; in trouble, everybody.
+fn answer(state: &mut State) {
+    let (stored, unstored) = (state.stored, state.unstored());
+    let mut left = Vec::new();
+    for (target, reply) in state.waiting.drain(..) {
+        let answer = match &state.trouble {
+            _ if target <= stored => Ok(()),
+            Some(trouble) => Err(trouble.error(unstored)),
+            None => {
+                left.push((target, reply));
+                continue;
+            }
+        };
+        // Whoever asked may have stopped waiting.
+        let _ = reply.send(answer);
     }
-
-    fn seal(&self, when: SealWhen) -> Result<()> {
-        block_on(seal(self.parts(), self.run, when))
-    }
+    state.waiting = left;
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum SealWhen {
-    /// The run has ended: all chunks become one object, unless they are few points.
+    /// The run has ended: all chunks become one object, unless they are few points or very many.
     Ended,
-    /// The run goes on: only if there are many chunks.
-    Many,
+    /// The run goes on: only what is in the database becomes an object.
+    Running,
 }
 
 /// Puts the chunks of a run into one Parquet object, if that is worth it.
 pub(crate) async fn seal(parts: &Parts, run: RunId, when: SealWhen) -> Result<()> {
     let chunks = parts.tracker.metric_chunks(run, None).await?;
-    let inline = |chunk: &&StoredChunk| matches!(chunk.data, ChunkData::Inline(_));
+    let inline = |chunk: &StoredChunk| matches!(chunk.data, ChunkData::Inline(_));
     let total: u64 = chunks.iter().map(|chunk| chunk.count).sum();
-    let inline_points: u64 = chunks.iter().filter(inline).map(|chunk| chunk.count).sum();
-    let merge: Vec<&StoredChunk> = match when {
-        SealWhen::Many if chunks.iter().filter(inline).count() < CHUNKS_AT_MOST => return Ok(()),
-        SealWhen::Ended if total < SEAL_FROM || (inline_points == 0 && chunks.len() == 1) => {
-            return Ok(());
-        }
-        SealWhen::Ended if total <= MERGE_AT_MOST => chunks.iter().collect(),
-        _ => chunks.iter().filter(inline).collect(),
+    if total < SEAL_FROM || (chunks.len() == 1 && !inline(&chunks[0])) {
+        return Ok(());
+    }
+    let merge: &[StoredChunk] = if when == SealWhen::Ended && total <= MERGE_AT_MOST {
+        &chunks
+    } else {
+        // The youngest stretch that is in the database, which nobody has sealed yet.
+        let from = chunks.iter().rposition(|chunk| !inline(chunk)).map_or(0, |last| last + 1);
+        &chunks[from..]
     };
     if merge.is_empty() {
         return Ok(());
     }
     let mut all = Points::default();
-    for chunk in &merge {
-        all.append(&points::decode(chunk.codec, &chunk_bytes(parts, chunk).await?)?);
+    for chunk in merge {
+        let bytes = match chunk_bytes(parts, chunk).await {
+            Ok(bytes) => bytes,
+            // Another process sealed it and deleted the object while we were reading.
+            Err(e) if is_resealed(parts, run, &chunks, &e).await? => return Ok(()),
+            Err(e) => return Err(e),
+        };
+        all.append(&points::decode(chunk.codec, &bytes)?);
     }
     let bytes = all.encode_parquet()?;
     let blob = parts.blobs.put(bytes, PutBlob::default()).await?;
@@ -468,11 +585,11 @@ pub(crate) async fn seal(parts: &Parts, run: RunId, when: SealWhen) -> Result<()
         count: all.len() as u64,
         blob,
     };
-    let unnamed = match parts.tracker.update_run(run, RunChanges::default().with_seal(sealed)).await
-    {
+    let changes = RunChanges::default().with_seal(sealed);
+    let unnamed = match parts.tracker.update_run(run, changes).await {
         Ok(unnamed) => unnamed,
         Err(e) => {
-            parts.blobs.delete(&location).await?;
+            delete_if_refused(parts, &location, &e).await;
             // Another process sealed it meanwhile: that is as good.
             return if e.kind() == ErrorKind::Conflict { Ok(()) } else { Err(e) };
         }
@@ -481,6 +598,29 @@ pub(crate) async fn seal(parts: &Parts, run: RunId, when: SealWhen) -> Result<()
         parts.blobs.delete(&location).await?;
     }
     Ok(())
+}
+
+/// Whether an object that could not be read is one that the run does not name any more.
+pub(crate) async fn is_resealed(
+    parts: &Parts,
+    run: RunId,
+    read: &[StoredChunk],
+    error: &Error,
+) -> Result<bool> {
+    if error.kind() != ErrorKind::Corrupt {
+        return Ok(false);
+    }
+    let now = parts.tracker.metric_chunks(run, None).await?;
+    Ok(!now.iter().map(|chunk| chunk.id).eq(read.iter().map(|chunk| chunk.id)))
+}
+
+/// Deletes an object that a change offered, if the change was refused for certain. After any other
+/// failure it may have been made, so the object stays; if nothing names it, a sweep finds it.
+pub(crate) async fn delete_if_refused(parts: &Parts, location: &BlobLocation, error: &Error) {
+    use ErrorKind::{AlreadyExists, Conflict, Denied, Invalid, NotFound};
+    if matches!(error.kind(), AlreadyExists | Conflict | Denied | Invalid | NotFound) {
+        let _ = parts.blobs.delete(location).await;
+    }
 }
 
 /// The chunk of these points, which come after `first` others of their spool.

@@ -15,7 +15,7 @@ mod map;
 
 use std::collections::HashMap;
 use std::fs::{self, File, TryLockError};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -29,6 +29,8 @@ use crate::points::Points;
 
 const MAGIC: &[u8; 8] = b"MLOPSPL1";
 const OP: &str = "spool";
+/// The extension of a spool that is just being made; one that is left over holds nothing.
+pub(crate) const MAKING: &str = "new";
 /// The head of the file: magic, run, spool, slots in a half; then two words for each half.
 const HEAD_BYTES: usize = 128;
 /// Each record, and each piece of a key's text, takes one slot.
@@ -99,7 +101,15 @@ impl Spool {
     pub(crate) fn create(dir: &Path, run: RunId, id: SpoolId, slots: usize) -> Result<Self> {
         let path = dir.join(format!("{run}-{id}.spool"));
         let failed = |e: io::Error| io_error("cannot make the spool", &path, e);
-        let file = create_locked(&path).map_err(failed)?;
+        // Under another name until it is whole and locked: who recovers looks for `.spool` only.
+        let making = path.with_extension(MAKING);
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(&making)
+            .map_err(failed)?;
+        file.try_lock().map_err(|e| failed(e.into()))?;
         let len = HEAD_BYTES + 2 * slots * SLOT_BYTES;
         reserve(&file, 0, HEAD_BYTES).map_err(failed)?;
         file.set_len(len as u64).map_err(failed)?;
@@ -109,7 +119,7 @@ impl Spool {
         map[40..48].copy_from_slice(&(slots as u64).to_le_bytes());
         let mut spool = Self {
             id,
-            path,
+            path: path.clone(),
             file,
             map,
             slots,
@@ -121,8 +131,8 @@ impl Spool {
         };
         spool.write_half(0);
         spool.write_half(1);
-        // The magic comes last: a file without it was never used and is thrown away.
         spool.map[..8].copy_from_slice(MAGIC);
+        fs::rename(&making, &spool.path).map_err(failed)?;
         Ok(spool)
     }
 
@@ -157,28 +167,31 @@ impl Spool {
         id
     }
 
-    /// Accepts one point of a known key: when this returns `Ok` it survives SIGKILL.
+    /// Accepts one point of a known key: when this returns `Ok` it survives SIGKILL. `true` if that
+    /// closed a half, which now waits to be stored.
     #[inline]
-    pub(crate) fn push(&mut self, id: u32, point: MetricPoint) -> Result<(), Refused> {
+    pub(crate) fn push(&mut self, id: u32, point: MetricPoint) -> Result<bool, Refused> {
         let needed = self.slots_for(id);
+        let mut closed = false;
         if !self.has_room(needed) {
-            self.make_room(|spool| spool.slots_for(id))?;
+            closed = self.make_room(|spool| spool.slots_for(id))?;
         }
         self.write_point(id, point, false);
-        Ok(())
+        Ok(closed)
     }
 
     /// Accepts several points, all or none, also when the process is killed meanwhile.
-    pub(crate) fn push_all(&mut self, points: &[(u32, MetricPoint)]) -> Result<(), Refused> {
+    pub(crate) fn push_all(&mut self, points: &[(u32, MetricPoint)]) -> Result<bool, Refused> {
         let needed = |spool: &Self| points.iter().map(|(id, _)| spool.slots_for(*id)).sum();
+        let mut closed = false;
         if !self.has_room(needed(self)) {
-            self.make_room(needed)?;
+            closed = self.make_room(needed)?;
         }
         let last = points.len().saturating_sub(1);
         for (i, (id, point)) in points.iter().enumerate() {
             self.write_point(*id, *point, i < last);
         }
-        Ok(())
+        Ok(closed)
     }
 
     /// Whether these points can ever be accepted at once: in an empty half, with their keys.
@@ -214,10 +227,11 @@ impl Spool {
         half.used + slots <= half.reserved
     }
 
-    /// Changes halves if the open one is too full, and makes sure of space on disk.
+    /// Changes halves if the open one is too full, and makes sure of space on disk. Whether it did.
     #[cold]
-    fn make_room(&mut self, needed: impl Fn(&Self) -> usize) -> Result<(), Refused> {
-        if self.halves[self.open].used + needed(self) > self.slots && !self.close() {
+    fn make_room(&mut self, needed: impl Fn(&Self) -> usize) -> Result<bool, Refused> {
+        let closes = self.halves[self.open].used + needed(self) > self.slots;
+        if closes && !self.close() {
             return Err(Refused::Full);
         }
         // In another half the keys must be defined anew, so more slots may be needed.
@@ -232,7 +246,7 @@ impl Spool {
             reserve(&self.file, self.slot_at(open, half.reserved), len).map_err(Refused::Io)?;
             self.halves[open].reserved = wanted;
         }
-        Ok(())
+        Ok(closes)
     }
 
     fn define(&mut self, id: u32) {
@@ -354,7 +368,7 @@ pub(crate) enum Found {
     Alive,
     /// Its writer died; this is what it left.
     Abandoned(Abandoned),
-    /// Nothing was ever accepted into it, or it is gone; nothing is left to do.
+    /// It is gone: somebody else took it up.
     Nothing,
 }
 
@@ -375,21 +389,22 @@ pub(crate) fn inspect(path: &Path) -> Result<Found> {
     if !path.exists() {
         return Ok(Found::Nothing);
     }
-    let bytes = fs::read(path).map_err(failed)?;
-    let Some(head) = bytes.get(..HEAD_BYTES) else { return discard(path) };
-    if head[..8] == [0; 8] {
-        return discard(path);
-    }
+    // Through the handle that is locked, never by name again.
+    let mut bytes = Vec::new();
+    (&file).read_to_end(&mut bytes).map_err(failed)?;
     let corrupt = || {
         Error::corrupt(OP, "the spool's head is damaged")
             .with("path", path.display())
             .with_hint("move the file out of the spool directory; the points in it are not stored")
     };
-    if &head[..8] != MAGIC {
-        return Err(corrupt());
-    }
+    let head = match bytes.get(..HEAD_BYTES) {
+        Some(head) if &head[..8] == MAGIC => head,
+        _ => return Err(corrupt()),
+    };
     let slots = word(head, 40) as usize;
-    if slots.checked_mul(2 * SLOT_BYTES).map(|n| n + HEAD_BYTES) != Some(bytes.len()) {
+    if slots.checked_mul(2 * SLOT_BYTES).and_then(|n| n.checked_add(HEAD_BYTES))
+        != Some(bytes.len())
+    {
         return Err(corrupt());
     }
     let mut parts = Vec::new();
@@ -420,29 +435,6 @@ impl Abandoned {
     pub(crate) fn remove(self) -> Result<()> {
         fs::remove_file(&self.path).map_err(|e| io_error("cannot remove the spool", &self.path, e))
     }
-}
-
-/// Makes the file and locks it. Between the two an opener may take it for a dead writer's and throw
-/// it away: then another is made.
-fn create_locked(path: &Path) -> io::Result<File> {
-    for _ in 0..100 {
-        let file = File::options().read(true).write(true).create_new(true).open(path)?;
-        if file.try_lock().is_ok() && path.exists() {
-            return Ok(file);
-        }
-        drop(file);
-        if let Err(e) = fs::remove_file(path)
-            && e.kind() != io::ErrorKind::NotFound
-        {
-            return Err(e);
-        }
-    }
-    Err(io::Error::new(io::ErrorKind::WouldBlock, "others keep locking the new spool"))
-}
-
-fn discard(path: &Path) -> Result<Found> {
-    fs::remove_file(path).map_err(|e| io_error("cannot remove the spool", path, e))?;
-    Ok(Found::Nothing)
 }
 
 /// The points of a half: whole records of this generation, and whole groups of them.

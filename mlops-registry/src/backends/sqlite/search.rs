@@ -182,7 +182,9 @@ impl<'c> Sql<'c> {
             Field::Attribute(attribute) => self.attribute(*attribute),
             Field::Metric(aggregate, name) => self.metric(*aggregate, name)?,
             Field::Param(name) => {
-                let Some(key) = self.key(name)? else { return Ok(Scalar::unknown()) };
+                let Some(key) = self.key(name)?.filter(|_| self.alias == "r") else {
+                    return Ok(Scalar::unknown());
+                };
                 let from = format!("FROM params p WHERE p.run = {} AND p.key = ?", self.run_id());
                 let column = |column| Expression::with(format!("(SELECT p.{column} {from})"), key);
                 let text = column("value");

@@ -49,7 +49,7 @@ pub(crate) async fn run(ws: &Workspace, store: &str, output: &mut Output) -> Res
         "recovered": {
             "lost": recovered.lost,
             "points": recovered.points,
-            "strays": recovered.strays,
+            "left": recovered.left,
         },
     });
     if output.is_json() {

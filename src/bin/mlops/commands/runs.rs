@@ -112,7 +112,7 @@ fn recover(ws: &Workspace, output: &mut Output) -> Result<(), Failure> {
         return output.document(&json!({
             "lost": found.lost,
             "points": found.points,
-            "strays": found.strays,
+            "left": found.left,
         }));
     }
     let lost = format::count(found.lost.len() as u64, "run");
@@ -121,8 +121,8 @@ fn recover(ws: &Workspace, output: &mut Output) -> Result<(), Failure> {
         let id: &RunId = id;
         output.line(format!("lost: {id}"))?;
     }
-    for stray in &found.strays {
-        output.line(format!("of no run of this store, left alone: {}", stray.display()))?;
+    for (path, reason) in &found.left {
+        output.line(format!("left for later: {}: {reason}", path.display()))?;
     }
     Ok(())
 }
