@@ -45,6 +45,7 @@ use object_store::{
 
 use self::disk::{Disk, DiskError};
 use self::upload::DurableUpload;
+use crate::blocking::off_thread;
 use crate::blobs::fault::{io_error, store_error};
 
 /// How many listed or deleted objects are looked at in one step off the executor.
@@ -111,7 +112,7 @@ impl DurableLocal {
         &self,
         work: impl FnOnce() -> Result<T, DiskError> + Send + 'static,
     ) -> Result<T> {
-        Ok(blocking(work).await??)
+        Ok(off_thread(work).await??)
     }
 
     /// Drops what is reached through a link: it cannot be read, so it is no object of this store.
@@ -125,7 +126,7 @@ impl DurableLocal {
             .then(move |batch| {
                 let store = store.clone();
                 async move {
-                    let kept = blocking(move || {
+                    let kept = off_thread(move || {
                         let keep = |m: &ObjectMeta| store.is_linkless(&m.location);
                         batch
                             .into_iter()
@@ -278,7 +279,7 @@ impl ObjectStore for DurableLocal {
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
         let mut listed = self.inner.list_with_delimiter(prefix).await?;
         let store = self.clone();
-        let kept = blocking(move || {
+        let kept = off_thread(move || {
             listed.common_prefixes.retain(|p| store.is_linkless(p));
             listed.objects.retain(|o| store.is_linkless(&o.location));
             listed
@@ -317,18 +318,5 @@ impl ObjectStore for DurableLocal {
 impl DurableLocal {
     fn not_implemented(&self, operation: &str) -> StoreError {
         StoreError::NotImplemented { operation: operation.into(), implementer: self.to_string() }
-    }
-}
-
-/// Runs blocking `work` on tokio's pool for such things if there is one, else right here.
-///
-/// The library starts no runtime and works under any executor: without tokio, the executor's own
-/// thread does the work, as `LocalFileSystem` does it.
-pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, tokio::task::JoinError> {
-    match tokio::runtime::Handle::try_current() {
-        Ok(runtime) => runtime.spawn_blocking(work).await,
-        Err(_) => Ok(work()),
     }
 }

@@ -20,7 +20,7 @@ use tempfile::NamedTempFile;
 
 use super::fault::{RESTORE_HINT, io_error, join_error, store_error};
 use super::{Blobs, Progress};
-use crate::durable::blocking;
+use crate::blocking::off_thread;
 
 /// How much is read from a file before it is hashed: fits the second-level cache.
 pub(super) const READ_BYTES: usize = 256 << 10;
@@ -212,7 +212,7 @@ pub(super) fn file_pieces(
         // apart for each thread that asked for it, and there are many blocking threads.
         let wanted = chunk_bytes.min(usize::try_from(limit - tally.size()).unwrap_or(usize::MAX));
         let mut chunk = Vec::with_capacity(wanted);
-        let read = blocking(move || {
+        let read = off_thread(move || {
             let chunk = fill(&mut chunk, wanted, &mut file, &mut tally).map(|()| chunk);
             (file, tally, chunk)
         });
@@ -359,5 +359,5 @@ fn corrupt(location: &str, expected: Expected, found: Option<Digest>, found_byte
 }
 
 async fn off<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    blocking(work).await.map_err(|e| join_error(DOWNLOAD, e))?
+    off_thread(work).await.map_err(|e| join_error(DOWNLOAD, e))?
 }

@@ -14,7 +14,7 @@ use tempfile::TempPath;
 
 use super::fault::{io_error, join_error};
 use super::read::{Expected, READ_BYTES, Tally, file_pieces, verified};
-use crate::durable::blocking;
+use crate::blocking::off_thread;
 
 /// Readers up to this size are kept in memory instead of in a temporary file.
 const READER_IN_MEMORY_BYTES: u64 = 8 << 20;
@@ -263,5 +263,5 @@ async fn run<T: Send + 'static>(
     operation: &'static str,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    blocking(work).await.map_err(|e| join_error(operation, e))?
+    off_thread(work).await.map_err(|e| join_error(operation, e))?
 }

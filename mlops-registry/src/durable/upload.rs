@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use object_store::{MultipartUpload, PutPayload, PutResult, Result, UploadPart};
 
-use super::blocking;
+use crate::blocking::off_thread;
 use super::disk::{Disk, DiskError};
 
 /// An upload that has begun; dropping it removes the staged file.
@@ -49,7 +49,7 @@ impl MultipartUpload for DurableUpload {
         let parts = Arc::clone(&self.parts);
         let path = self.dest.clone();
         Box::pin(async move {
-            let written = blocking(move || {
+            let written = off_thread(move || {
                 let mut parts = parts.lock().unwrap_or_else(PoisonError::into_inner);
                 parts.write(offset, &data, path)
             });
@@ -63,7 +63,7 @@ impl MultipartUpload for DurableUpload {
         let disk = Arc::clone(&self.disk);
         let parts = Arc::clone(&self.parts);
         let dest = self.dest.clone();
-        let published = blocking(move || {
+        let published = off_thread(move || {
             let mut parts = parts.lock().unwrap_or_else(PoisonError::into_inner);
             let written = parts.written;
             let file = if written == announced {
@@ -78,7 +78,7 @@ impl MultipartUpload for DurableUpload {
 
     async fn abort(&mut self) -> Result<()> {
         let staged = self.staged.take().ok_or(DiskError::Finished)?;
-        let removed = blocking(move || {
+        let removed = off_thread(move || {
             std::fs::remove_file(&staged).map_err(|source| DiskError::Io {
                 action: "remove",
                 path: staged,
