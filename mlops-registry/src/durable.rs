@@ -45,8 +45,8 @@ use object_store::{
 
 use self::disk::{Disk, DiskError};
 use self::upload::DurableUpload;
-use crate::blocking::off_thread;
 use crate::blobs::fault::{io_error, store_error};
+use crate::blocking::off_thread;
 
 /// How many listed or deleted objects are looked at in one step off the executor.
 const BATCH: usize = 256;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use mlops_core::tracking::{ChunkData, HistoryQuery, MetricHistory, MetricPoint, StoredChunk};
 use mlops_core::{Error, Key, Result, RunId};
 
-use crate::active::writer::is_resealed;
+use crate::active::seal::is_resealed;
 use crate::points::{self, Wanted};
 use crate::tracking::Parts;
 

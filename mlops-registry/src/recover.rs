@@ -12,7 +12,8 @@ use mlops_core::filter::{Attribute, Comparison, Field, Filter, Literal};
 use mlops_core::tracking::{Expect, RunChanges, RunQuery, RunStatus};
 use mlops_core::{ErrorKind, Result, RunId};
 
-use crate::active::writer::{SealWhen, chunk_of, seal};
+use crate::active::seal::{SealWhen, seal};
+use crate::active::writer::chunk_of;
 use crate::capture;
 use crate::spool::{Abandoned, Found, MAKING, inspect, io_error};
 use crate::tracking::Tracking;

@@ -21,7 +21,7 @@ use mlops_core::tracking::{
 use mlops_core::{ArtifactPath, Error, ErrorKind, ExperimentName, Key, Result, RunId, time};
 
 use crate::active::RunBuilder;
-use crate::active::writer::delete_if_refused;
+use crate::active::seal::delete_if_refused;
 use crate::blobs::{BlobReader, BlobSource, Blobs, DownloadBlob, Progress, PutBlob};
 use crate::history;
 use crate::spool::io_error;

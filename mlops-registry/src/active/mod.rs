@@ -12,6 +12,7 @@
 //! program that wants `killed` at once handles the signal and drops the handle.
 
 mod builder;
+pub(crate) mod seal;
 pub(crate) mod writer;
 
 use std::collections::BTreeMap;

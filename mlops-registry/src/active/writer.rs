@@ -9,27 +9,19 @@ use std::time::{Duration, Instant};
 
 use futures::channel::oneshot;
 use futures::executor::block_on;
-use mlops_core::tracking::{
-    BlobLocation, ChunkData, Expect, MetricChunk, MetricPoint, Origin, RunChanges, RunStatus,
-    SealedMetrics, StoredChunk,
-};
+use mlops_core::tracking::{Expect, MetricChunk, MetricPoint, Origin, RunChanges, RunStatus};
 use mlops_core::{Error, ErrorKind, Key, Result, RunId, SpoolId};
 
 use super::builder::new_lease;
-use crate::blobs::PutBlob;
-use crate::history::chunk_bytes;
-use crate::points::{self, PARQUET, Points};
+use super::seal::{SealWhen, seal};
+use crate::points::Points;
 use crate::spool::{Refused, Spool};
 use crate::tracking::{Parts, Tracking};
 
-/// Fewer points than this stay in the database: a file for each small run would be a burden.
-const SEAL_FROM: u64 = 1_000;
 /// A run that goes on has its chunks put together when it has added so many of them, …
 const CHUNKS_AT_MOST: usize = 256;
 /// … or so many points: merging takes some 60 bytes of memory a point.
 const POINTS_AT_MOST: u64 = 2_000_000;
-/// Sealed objects are merged into one at the end of a run if that stays below so many points.
-const MERGE_AT_MOST: u64 = 4_000_000;
 
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -538,89 +530,6 @@ fn answer(state: &mut State) {
         let _ = reply.send(answer);
     }
     state.waiting = left;
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum SealWhen {
-    /// The run has ended: all chunks become one object, unless they are few points or very many.
-    Ended,
-    /// The run goes on: only what is in the database becomes an object.
-    Running,
-}
-
-/// Puts the chunks of a run into one Parquet object, if that is worth it.
-pub(crate) async fn seal(parts: &Parts, run: RunId, when: SealWhen) -> Result<()> {
-    let chunks = parts.tracker.metric_chunks(run, None).await?;
-    let inline = |chunk: &StoredChunk| matches!(chunk.data, ChunkData::Inline(_));
-    let total: u64 = chunks.iter().map(|chunk| chunk.count).sum();
-    if total < SEAL_FROM || (chunks.len() == 1 && !inline(&chunks[0])) {
-        return Ok(());
-    }
-    let merge: &[StoredChunk] = if when == SealWhen::Ended && total <= MERGE_AT_MOST {
-        &chunks
-    } else {
-        // The youngest stretch that is in the database, which nobody has sealed yet.
-        let from = chunks.iter().rposition(|chunk| !inline(chunk)).map_or(0, |last| last + 1);
-        &chunks[from..]
-    };
-    if merge.is_empty() {
-        return Ok(());
-    }
-    let mut all = Points::default();
-    for chunk in merge {
-        let bytes = match chunk_bytes(parts, chunk).await {
-            Ok(bytes) => bytes,
-            // Another process sealed it and deleted the object while we were reading.
-            Err(e) if is_resealed(parts, run, &chunks, &e).await? => return Ok(()),
-            Err(e) => return Err(e),
-        };
-        all.append(&points::decode(chunk.codec, &bytes)?);
-    }
-    let bytes = all.encode_parquet()?;
-    let blob = parts.blobs.put(bytes, PutBlob::default()).await?;
-    let location = blob.location.clone();
-    let sealed = SealedMetrics {
-        replaces: merge.iter().map(|chunk| chunk.id).collect(),
-        codec: PARQUET,
-        count: all.len() as u64,
-        blob,
-    };
-    let changes = RunChanges::default().with_seal(sealed);
-    let unnamed = match parts.tracker.update_run(run, changes).await {
-        Ok(unnamed) => unnamed,
-        Err(e) => {
-            delete_if_refused(parts, &location, &e).await;
-            // Another process sealed it meanwhile: that is as good.
-            return if e.kind() == ErrorKind::Conflict { Ok(()) } else { Err(e) };
-        }
-    };
-    for location in unnamed {
-        parts.blobs.delete(&location).await?;
-    }
-    Ok(())
-}
-
-/// Whether an object that could not be read is one that the run does not name any more.
-pub(crate) async fn is_resealed(
-    parts: &Parts,
-    run: RunId,
-    read: &[StoredChunk],
-    error: &Error,
-) -> Result<bool> {
-    if error.kind() != ErrorKind::Corrupt {
-        return Ok(false);
-    }
-    let now = parts.tracker.metric_chunks(run, None).await?;
-    Ok(!now.iter().map(|chunk| chunk.id).eq(read.iter().map(|chunk| chunk.id)))
-}
-
-/// Deletes an object that a change offered, if the change was refused for certain. After any other
-/// failure it may have been made, so the object stays; if nothing names it, a sweep finds it.
-pub(crate) async fn delete_if_refused(parts: &Parts, location: &BlobLocation, error: &Error) {
-    use ErrorKind::{AlreadyExists, Conflict, Denied, Invalid, NotFound};
-    if matches!(error.kind(), AlreadyExists | Conflict | Denied | Invalid | NotFound) {
-        let _ = parts.blobs.delete(location).await;
-    }
 }
 
 /// The chunk of these points, which come after `first` others of their spool.

@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn enospc_of_the_operating_system_is_a_full_disk() {
         let error =
-            io_error("blobs.prepare", Path::new("/tmp/x"), io::Error::from_raw_os_error(28));
+            io_error("blobs.prepare", Path::new("some/file"), io::Error::from_raw_os_error(28));
         assert_eq!(error.kind(), ErrorKind::Unavailable);
         assert_eq!(error.message(), "disk is full");
     }

@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use object_store::{MultipartUpload, PutPayload, PutResult, Result, UploadPart};
 
-use crate::blocking::off_thread;
 use super::disk::{Disk, DiskError};
+use crate::blocking::off_thread;
 
 /// An upload that has begun; dropping it removes the staged file.
 #[derive(Debug)]

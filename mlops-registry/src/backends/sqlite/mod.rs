@@ -9,6 +9,8 @@
 //!
 //! What it does not do: work on a network file system, where file locks lie.
 
+mod artifacts;
+mod chunks;
 mod experiments;
 mod fail;
 mod journal;
@@ -323,22 +325,24 @@ impl Tracker for SqliteTracker {
     }
 
     async fn metric_chunks(&self, id: RunId, _key: Option<&Key>) -> Result<Vec<StoredChunk>> {
-        self.of_run("tracker.metric_chunks", id, runs::chunks).await
+        self.of_run("tracker.metric_chunks", id, chunks::list).await
     }
 
     async fn stored_points(&self, id: RunId, spool: SpoolId) -> Result<u64> {
         let op = "tracker.stored_points";
-        self.of_run(op, id, move |sql, row| runs::stored_points(sql, row, spool)).await
+        self.of_run(op, id, move |sql, row| chunks::stored_points(sql, row, spool)).await
     }
 
     async fn artifacts(&self, id: RunId, prefix: &str) -> Result<Vec<Artifact>> {
         let prefix = prefix.to_owned();
-        self.of_run("tracker.artifacts", id, move |sql, row| runs::artifacts(sql, row, &prefix))
-            .await
+        self.of_run("tracker.artifacts", id, move |sql, row| {
+            artifacts::artifacts(sql, row, &prefix)
+        })
+        .await
     }
 
     async fn find_blob(&self, digest: Digest) -> Result<Option<Blob>> {
-        self.read("tracker.find_blob", move |sql| runs::find_blob(sql, digest)).await
+        self.read("tracker.find_blob", move |sql| artifacts::find_blob(sql, digest)).await
     }
 
     async fn plan_purge(&self, what: &Purge) -> Result<PurgePlan> {

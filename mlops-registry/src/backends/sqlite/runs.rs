@@ -5,18 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use mlops_core::filter::param_number;
 use mlops_core::tracking::check::{self, Life};
 use mlops_core::tracking::{
-    Artifact, ArtifactEntry, Blob, BlobLocation, ChunkData, ChunkId, CreateRun, DatasetInput,
-    Digest, Lease, MetricChunk, MetricSummary, Run, RunChanges, RunStatus, SealedMetrics,
-    StoredChunk, events,
+    BlobLocation, CreateRun, DatasetInput, Digest, Lease, Run, RunChanges, RunStatus, events,
 };
-use mlops_core::{
-    ArtifactPath, Error, ErrorKind, ExperimentId, Key, RunId, RunName, SpoolId, time,
-};
+use mlops_core::{Error, ErrorKind, ExperimentId, Key, RunId, RunName, time};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::fail::{Fail, Outcome};
 use super::names::{self, Names};
-use super::{Writer, experiments};
+use super::{Writer, artifacts, chunks, experiments};
 
 const COLUMNS: &str = "r.id, r.uid, x.uid, r.parent, r.name, r.status, r.user, r.started, r.ended, \
                        r.deleted, r.note, r.lease_host, r.lease_process, r.lease_until, \
@@ -119,7 +115,7 @@ pub(super) fn update(
     let append = match changes.metrics {
         None => None,
         Some(chunk) => {
-            let known = stored_points(sql, row, chunk.origin.spool)?;
+            let known = chunks::stored_points(sql, row, chunk.origin.spool)?;
             check::append(chunk.origin, known, run.status, after.status)?.then_some(chunk)
         }
     };
@@ -146,21 +142,21 @@ pub(super) fn update(
     }
     changed.inputs = set_inputs(sql, row, changes.inputs)?;
     if let Some(chunk) = append {
-        append_chunk(sql, &stored, &chunk)?;
+        chunks::append(sql, &stored, &chunk)?;
         changed.metrics = Some(chunk);
     }
-    let named = name_artifacts(writer, row, changes.artifacts)?;
+    let named = artifacts::name_artifacts(writer, row, changes.artifacts)?;
     changed.artifacts = named.changed;
     unnamed.extend(named.discarded);
     maybe_unnamed.extend(named.replaced);
     if let Some(seal) = changes.seal {
-        let (old, discarded) = replace_chunks(sql, row, &seal)?;
+        let (old, discarded) = chunks::replace(sql, row, &seal)?;
         maybe_unnamed.extend(old);
         unnamed.extend(discarded);
         changed.seal = Some(seal);
     }
     for blob in maybe_unnamed {
-        unnamed.extend(drop_if_unnamed(sql, blob)?.map(|blob| blob.location));
+        unnamed.extend(artifacts::drop_if_unnamed(sql, blob)?.map(|blob| blob.location));
     }
 
     changed.name = changes.name.filter(|name| *name != run.name);
@@ -200,49 +196,6 @@ pub(super) fn update(
     Ok(unnamed)
 }
 
-struct NamedArtifacts {
-    /// The entries that were not so already, the last of each path.
-    changed: Vec<ArtifactEntry>,
-    /// Offered locations that are not needed.
-    discarded: Vec<BlobLocation>,
-    /// Blobs that an artifact named before.
-    replaced: Vec<i64>,
-}
-
-fn name_artifacts(
-    writer: &Writer<'_>,
-    row: i64,
-    entries: Vec<ArtifactEntry>,
-) -> Outcome<NamedArtifacts> {
-    let sql = writer.sql;
-    let mut named =
-        NamedArtifacts { changed: Vec::new(), discarded: Vec::new(), replaced: Vec::new() };
-    for entry in entries {
-        if !entry.uploaded && find_blob(sql, entry.blob.digest)?.is_none() {
-            return Err(check::object_is_gone(&entry).into());
-        }
-        check_directories(sql, row, &entry.path)?;
-        let old: Option<i64> = sql
-            .prepare_cached("SELECT blob FROM artifacts WHERE run = ?1 AND path = ?2")?
-            .query_row(params![row, entry.path.as_str()], |r| r.get(0))
-            .optional()?;
-        let (blob, discarded) = name_blob(sql, &entry.blob)?;
-        named.discarded.extend(discarded);
-        if old == Some(blob) {
-            continue;
-        }
-        named.replaced.extend(old);
-        sql.prepare_cached(
-            "INSERT INTO artifacts (run, path, blob, created) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (run, path) DO UPDATE SET blob = excluded.blob, created = excluded.created",
-        )?
-        .execute(params![row, entry.path.as_str(), blob, writer.now])?;
-        named.changed.retain(|other| other.path != entry.path);
-        named.changed.push(entry);
-    }
-    Ok(named)
-}
-
 pub(super) fn missing(op: &'static str, id: RunId) -> Error {
     Error::not_found(op, "no run has this id").with("run", id)
 }
@@ -277,7 +230,7 @@ pub(super) fn load(sql: &Connection, stored: Stored, names: &mut Names) -> Outco
     )?;
     let mut rows = statement.query([row])?;
     while let Some(row) = rows.next()? {
-        run.metrics.insert(names.of(sql, row.get(0)?)?, summary(row, 1)?);
+        run.metrics.insert(names.of(sql, row.get(0)?)?, chunks::summary(row, 1)?);
     }
     let mut statement = sql.prepare_cached(
         "SELECT name, digest, context, source, schema, rows FROM inputs WHERE run = ?1",
@@ -341,18 +294,6 @@ fn texts(
         out.insert(names.of(sql, row.get(0)?)?, row.get(1)?);
     }
     Ok(out)
-}
-
-fn summary(row: &Row<'_>, at: usize) -> Outcome<MetricSummary> {
-    let float = |i| -> Outcome<f64> { Ok(row.get::<_, Option<f64>>(i)?.unwrap_or(f64::NAN)) };
-    Ok(MetricSummary {
-        last: float(at)?,
-        last_step: row.get(at + 1)?,
-        last_time_micros: row.get(at + 2)?,
-        min: float(at + 3)?,
-        max: float(at + 4)?,
-        count: row.get::<_, i64>(at + 5)? as u64,
-    })
 }
 
 fn input(row: &Row<'_>) -> Outcome<DatasetInput> {
@@ -451,224 +392,4 @@ fn set_inputs(sql: &Connection, row: i64, inputs: Vec<DatasetInput>) -> Outcome<
         changed.push(offered);
     }
     Ok(changed)
-}
-
-pub(super) fn stored_points(sql: &Connection, row: i64, spool: SpoolId) -> Outcome<u64> {
-    let stored: Option<i64> = sql
-        .prepare_cached("SELECT stored FROM spools WHERE run = ?1 AND spool = ?2")?
-        .query_row(params![row, spool.as_bytes()], |r| r.get(0))
-        .optional()?;
-    Ok(stored.unwrap_or(0) as u64)
-}
-
-fn append_chunk(sql: &Connection, stored: &Stored, chunk: &MetricChunk) -> Outcome<()> {
-    let row = stored.row;
-    sql.prepare_cached(
-        "INSERT INTO chunks (run, place, codec, count, data)
-         VALUES (?1, (SELECT coalesce(max(place), 0) + 1 FROM chunks WHERE run = ?1), ?2, ?3, ?4)",
-    )?
-    .execute(params![row, chunk.codec, chunk.origin.count as i64, chunk.bytes.as_ref()])?;
-    sql.prepare_cached(
-        "INSERT INTO spools (run, spool, stored) VALUES (?1, ?2, ?3)
-         ON CONFLICT (run, spool) DO UPDATE SET stored = excluded.stored",
-    )?
-    .execute(params![
-        row,
-        chunk.origin.spool.as_bytes(),
-        (chunk.origin.first + chunk.origin.count) as i64
-    ])?;
-    for (key, later) in &chunk.summaries {
-        let key = names::intern(sql, key)?;
-        let mut merged = *later;
-        let known = sql
-            .prepare_cached(
-                "SELECT last, last_step, last_time, min, max, count FROM summaries
-                 WHERE run = ?1 AND key = ?2",
-            )?
-            .query_row(params![row, key], |r| Ok(summary(r, 0)))
-            .optional()?
-            .transpose()?;
-        if let Some(mut known) = known {
-            known.append(later);
-            merged = known;
-        }
-        sql.prepare_cached(
-            "INSERT INTO summaries (run, key, experiment, last, last_step, last_time, min, max, count)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-             ON CONFLICT (run, key) DO UPDATE SET last = excluded.last,
-                 last_step = excluded.last_step, last_time = excluded.last_time,
-                 min = excluded.min, max = excluded.max, count = excluded.count",
-        )?
-        .execute(params![
-            row,
-            key,
-            stored.experiment_row,
-            merged.last,
-            merged.last_step,
-            merged.last_time_micros,
-            merged.min,
-            merged.max,
-            merged.count as i64,
-        ])?;
-    }
-    Ok(())
-}
-
-/// Puts one object in place of chunks. Returns the blobs that these were, and the offered location if
-/// it is not needed.
-fn replace_chunks(
-    sql: &Connection,
-    row: i64,
-    seal: &SealedMetrics,
-) -> Outcome<(Vec<i64>, Option<BlobLocation>)> {
-    let op = "tracker.update_run";
-    let mut statement = sql.prepare_cached(
-        "SELECT id, place, count, blob FROM chunks WHERE run = ?1 ORDER BY place",
-    )?;
-    let chunks = statement
-        .query_map([row], |r| {
-            Ok((ChunkId(r.get(0)?), r.get::<_, i64>(1)?, r.get::<_, i64>(2)?, r.get(3)?))
-        })?
-        .collect::<Result<Vec<(ChunkId, i64, i64, Option<i64>)>, _>>()?;
-    let replaced = |chunk: &(ChunkId, i64, i64, Option<i64>)| seal.replaces.contains(&chunk.0);
-    let n = seal.replaces.len();
-    let start = chunks.iter().position(replaced).unwrap_or_default();
-    if chunks.iter().filter(|chunk| replaced(chunk)).count() != n {
-        return Err(Error::new(ErrorKind::Conflict, op, "a chunk to be sealed is gone")
-            .with_hint("somebody else sealed it; read the run's chunks again")
-            .into());
-    }
-    let old = &chunks[start..(start + n).min(chunks.len())];
-    if !old.iter().all(replaced) {
-        return Err(Error::invalid(op, "a chunk between those to be sealed is left out").into());
-    }
-    let points: i64 = old.iter().map(|chunk| chunk.2).sum();
-    if points as u64 != seal.count {
-        return Err(Error::invalid(op, "the sealed object has another number of points")
-            .with("chunks", points)
-            .with("object", seal.count)
-            .into());
-    }
-    for (ChunkId(id), ..) in old {
-        sql.prepare_cached("DELETE FROM chunks WHERE id = ?1")?.execute([id])?;
-    }
-    let (blob, discarded) = name_blob(sql, &seal.blob)?;
-    // The place of the first of them, so that what was appended meanwhile stays behind.
-    sql.prepare_cached(
-        "INSERT INTO chunks (run, place, codec, count, blob) VALUES (?1, ?2, ?3, ?4, ?5)",
-    )?
-    .execute(params![row, old[0].1, seal.codec, points, blob])?;
-    Ok((old.iter().filter_map(|chunk| chunk.3).collect(), discarded))
-}
-
-/// The row of a blob; the offered location comes back if an object of the digest is known already.
-fn name_blob(sql: &Connection, blob: &Blob) -> Outcome<(i64, Option<BlobLocation>)> {
-    let known: Option<(i64, String)> = sql
-        .prepare_cached("SELECT id, location FROM blobs WHERE digest = ?1")?
-        .query_row([&blob.digest.0], |r| Ok((r.get(0)?, r.get(1)?)))
-        .optional()?;
-    match known {
-        Some((id, location)) if location == blob.location.0 => Ok((id, None)),
-        Some((id, _)) => Ok((id, Some(blob.location.clone()))),
-        None => {
-            sql.prepare_cached("INSERT INTO blobs (digest, size, location) VALUES (?1, ?2, ?3)")?
-                .execute(params![blob.digest.0, blob.size as i64, blob.location.0])?;
-            Ok((sql.last_insert_rowid(), None))
-        }
-    }
-}
-
-/// Forgets a blob that nothing names any more, and returns it.
-pub(super) fn drop_if_unnamed(sql: &Connection, blob: i64) -> Outcome<Option<Blob>> {
-    let dropped = sql
-        .prepare_cached(
-            "DELETE FROM blobs WHERE id = ?1
-               AND NOT EXISTS (SELECT 1 FROM artifacts WHERE blob = ?1)
-               AND NOT EXISTS (SELECT 1 FROM chunks WHERE blob = ?1)
-             RETURNING digest, size, location",
-        )?
-        .query_row([blob], |row| read_blob(row, 0))
-        .optional()?;
-    Ok(dropped)
-}
-
-fn read_blob(row: &Row<'_>, at: usize) -> rusqlite::Result<Blob> {
-    Ok(Blob {
-        digest: Digest(row.get(at)?),
-        size: row.get::<_, i64>(at + 1)? as u64,
-        location: BlobLocation(row.get(at + 2)?),
-    })
-}
-
-pub(super) fn find_blob(sql: &Connection, digest: Digest) -> Outcome<Option<Blob>> {
-    Ok(sql
-        .prepare_cached("SELECT digest, size, location FROM blobs WHERE digest = ?1")?
-        .query_row([digest.0], |row| read_blob(row, 0))
-        .optional()?)
-}
-
-fn check_directories(sql: &Connection, row: i64, path: &ArtifactPath) -> Outcome<()> {
-    let mut exists = sql.prepare_cached("SELECT 1 FROM artifacts WHERE run = ?1 AND path = ?2")?;
-    for directory in check::directories(path) {
-        if exists.exists(params![row, directory])? {
-            return Err(check::file_and_directory(path, directory).into());
-        }
-    }
-    // Everything under `path/` sorts between `path/` and `path0`, the next character after `/`.
-    let under: Option<String> = sql
-        .prepare_cached(
-            "SELECT path FROM artifacts WHERE run = ?1 AND path > ?2 || '/' AND path < ?2 || '0'
-             LIMIT 1",
-        )?
-        .query_row(params![row, path.as_str()], |r| r.get(0))
-        .optional()?;
-    match under {
-        Some(under) => Err(check::file_and_directory(path, &under).into()),
-        None => Ok(()),
-    }
-}
-
-pub(super) fn artifacts(sql: &Connection, row: i64, prefix: &str) -> Outcome<Vec<Artifact>> {
-    let prefix = prefix.trim_end_matches('/');
-    let mut statement = sql.prepare_cached(
-        "SELECT a.path, a.created, b.digest, b.size, b.location
-         FROM artifacts a JOIN blobs b ON b.id = a.blob
-         WHERE a.run = ?1
-           AND (?2 = '' OR a.path = ?2 OR (a.path > ?2 || '/' AND a.path < ?2 || '0'))
-         ORDER BY a.path",
-    )?;
-    let mut rows = statement.query(params![row, prefix])?;
-    let mut out = Vec::new();
-    while let Some(row) = rows.next()? {
-        out.push(Artifact {
-            path: ArtifactPath::new(row.get::<_, String>(0)?)?,
-            created: time::from_micros(row.get(1)?)?,
-            blob: read_blob(row, 2)?,
-        });
-    }
-    Ok(out)
-}
-
-pub(super) fn chunks(sql: &Connection, row: i64) -> Outcome<Vec<StoredChunk>> {
-    let mut statement = sql.prepare_cached(
-        "SELECT c.id, c.codec, c.count, c.data, b.digest, b.size, b.location
-         FROM chunks c LEFT JOIN blobs b ON b.id = c.blob WHERE c.run = ?1 ORDER BY c.place",
-    )?;
-    let mut rows = statement.query([row])?;
-    let mut out = Vec::new();
-    while let Some(row) = rows.next()? {
-        let data = match row.get::<_, Option<Vec<u8>>>(3)? {
-            Some(bytes) => ChunkData::Inline(bytes.into()),
-            None => ChunkData::Blob(
-                read_blob(row, 4).map_err(|_| Fail::Stored { what: "chunks.blob" })?,
-            ),
-        };
-        out.push(StoredChunk {
-            id: ChunkId(row.get(0)?),
-            codec: row.get(1)?,
-            count: row.get::<_, i64>(2)? as u64,
-            data,
-        });
-    }
-    Ok(out)
 }

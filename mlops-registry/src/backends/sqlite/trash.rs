@@ -5,7 +5,7 @@ use mlops_core::{Error, ErrorKind, ExperimentId, RunId, time};
 use rusqlite::{Connection, params};
 
 use super::fail::Outcome;
-use super::{Writer, experiments, runs};
+use super::{Writer, artifacts, experiments, runs};
 
 pub(super) fn plan(sql: &Connection, what: &Purge) -> Outcome<PurgePlan> {
     let op = "tracker.plan_purge";
@@ -144,7 +144,7 @@ fn purge_run(writer: &Writer<'_>, stored: &runs::Stored, report: &mut PurgeRepor
         sql.prepare_cached(statement)?.execute([row])?;
     }
     for blob in blobs {
-        report.freed.extend(runs::drop_if_unnamed(sql, blob)?);
+        report.freed.extend(artifacts::drop_if_unnamed(sql, blob)?);
     }
     let run = &stored.run;
     writer.journal(events::RUN_PURGE, &run.id.into(), &events::run_purge(run))?;
