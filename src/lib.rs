@@ -37,3 +37,8 @@ mod workspace;
 pub use mlops_core::*;
 pub use mlops_registry::*;
 pub use workspace::{Workspace, WorkspaceBuilder};
+
+/// The README's program compiles; `examples/quickstart.rs` is the same, to be run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
