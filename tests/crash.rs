@@ -74,8 +74,8 @@ fn run_and_kill(dir: &Path, round: usize) -> Acknowledged {
         seen
     });
     // Most rounds kill a run that is logging, however slow the machine is; some kill it while it opens.
-    if round % 8 != 0 {
-        has_started.recv_timeout(Duration::from_secs(60)).expect("the child starts its run");
+    if !round.is_multiple_of(8) {
+        has_started.recv_timeout(Duration::from_mins(1)).expect("the child starts its run");
     }
     // Spread over opening, logging, flushing, sealing: prime steps, so that rounds differ.
     let micros = 500 + (round as u64 * 7_919) % 120_000;
