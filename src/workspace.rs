@@ -138,7 +138,7 @@ impl WorkspaceBuilder {
 
     #[cfg(feature = "sqlite")]
     fn embedded(self, directory: &Path) -> Result<Tracking> {
-        use mlops_registry::backends::sqlite::{SqliteOptions, SqliteTracker};
+        use mlops_registry::backends::sqlite::{SqliteOptions, SqliteStore};
         use mlops_registry::blobs::Blobs;
         use mlops_registry::durable::DurableLocal;
 
@@ -152,7 +152,7 @@ impl WorkspaceBuilder {
             Some(actor) => actor,
             None => mlops_registry::default_actor()?,
         };
-        let tracker = Arc::new(SqliteTracker::open(
+        let tracker = Arc::new(SqliteStore::open(
             directory.join("metadata.db"),
             Arc::clone(&self.clock),
             actor,

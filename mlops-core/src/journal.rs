@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::lineage::Node;
 use crate::time::Instant;
-use crate::{Key, Result};
+use crate::{Error, ErrorKind, Key, Result};
 
 /// Who did it: `ann@laptop`, `ci/build-42`. Free text of 1 to 250 bytes; not authenticated here.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -77,6 +77,20 @@ pub trait Journal: Debug + Send + Sync + 'static {
     /// with a smaller number appears later.
     async fn events(&self, after: u64, limit: usize) -> Result<Vec<Event>>;
 
+    /// The number of the last row; 0 if there is none.
+    async fn last(&self) -> Result<u64>;
+
+    /// How far the reader of this name has come: 0 for an unknown one.
+    async fn position(&self, reader: &Key) -> Result<u64>;
+
+    /// Notes that a reader has dealt with everything up to `to`. Writes no row: it is no change of
+    /// metadata, and a feed of the journal would never end.
+    ///
+    /// # Contract
+    /// **Conflict.** The reader's position is not `from`: another process reads under the same name.
+    /// **Invalid.** `to` is less than `from`, or beyond the last row.
+    async fn advance(&self, reader: &Key, from: u64, to: u64) -> Result<()>;
+
     /// Chains every row that is not chained yet, and returns the proof of the whole.
     async fn seal(&self) -> Result<JournalProof>;
 
@@ -86,6 +100,29 @@ pub trait Journal: Debug + Send + Sync + 'static {
     /// **Corrupt.** A missing, changed, added or reordered row under a seal is an error that names
     /// the first bad position; so is a hole in the numbers.
     async fn verify(&self) -> Result<JournalProof>;
+}
+
+/// Checks that a reader may advance, for backends: `position` is where it is, `last` the last row.
+///
+/// # Errors
+/// As [`Journal::advance`].
+pub fn check_advance(reader: &Key, position: u64, from: u64, to: u64, last: u64) -> Result<()> {
+    let op = "journal.advance";
+    if to < from || to > last {
+        return Err(Error::invalid(op, "a reader can only go on, and not beyond the last row")
+            .with("reader", reader)
+            .with("from", from)
+            .with("to", to)
+            .with("last", last));
+    }
+    if position == from {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Conflict, op, "the reader is at another position")
+        .with("reader", reader)
+        .with("expected", from)
+        .with("found", position)
+        .with_hint("another process reads under the same name; read the position again"))
 }
 
 /// Appends the bytes of one row that are hashed: each text with its length before it, so that no two

@@ -5,8 +5,9 @@
 //! a backend, wraps one, or passes values between rooms: plain data, errors, time, ids, and the
 //! traits. It does no I/O and starts no runtime.
 //!
-//! Six contracts carry the library. [`tracking::Tracker`] is here; `Registry`, `FeatureStore`,
-//! `Validator`, `DriftMonitor` and `BackupTarget` take their places beside it with their crates.
+//! Six contracts carry the library. [`tracking::Tracker`] and [`registry::Registry`] are here;
+//! `FeatureStore`, `Validator`, `DriftMonitor` and `BackupTarget` take their places beside them with
+//! their crates.
 //! [`journal::Journal`] is the spine under all of them: every change of metadata is one row of it.
 //!
 //! What it does not do: talk to a disk, a database or a network; read the clock outside [`time`],
@@ -17,6 +18,7 @@
 mod backend_url;
 mod capability;
 mod error;
+mod float;
 mod id;
 mod name;
 mod secret;
@@ -24,6 +26,7 @@ mod secret;
 pub mod filter;
 pub mod journal;
 pub mod lineage;
+pub mod registry;
 pub mod time;
 pub mod tracking;
 
@@ -33,6 +36,7 @@ pub use capability::Capability;
 pub use error::{Error, ErrorKind, Result};
 pub use id::{ExperimentId, RunId, SpoolId};
 pub use name::{
-    ArtifactPath, ExperimentName, Key, MAX_NAME_BYTES, MAX_PATH_BYTES, MAX_SEGMENT_BYTES, RunName,
+    Alias, ArtifactPath, ExperimentName, Key, MAX_NAME_BYTES, MAX_PATH_BYTES, MAX_SEGMENT_BYTES,
+    ModelName, RunName,
 };
 pub use secret::Secret;

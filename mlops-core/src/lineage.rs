@@ -1,10 +1,13 @@
 //! The vocabulary of the one lineage graph: what may be a node.
 //!
-//! Every journal row names the node it is about, so the graph can be read out of the journal.
+//! Every journal row names the node it is about. Edges are stored in the transaction of the change that
+//! makes them: a run's inputs, a version's registration, a promotion. What other programs know
+//! (features, rollouts, alarms) they add by [`Lineage::link`].
 
-use std::fmt;
+use std::fmt::{self, Debug};
 use std::str::FromStr;
 
+use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, ExperimentId, Result, RunId};
@@ -38,10 +41,16 @@ pub enum NodeKind {
     Alarm,
     /// A snapshot of the workspace.
     Snapshot,
+    /// A stage of a model: `churn/Production`.
+    Stage,
+    /// A column of data, by its name.
+    Column,
+    /// A document of the catalog: `policy/churn`.
+    Document,
 }
 
 impl NodeKind {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 15] = [
         Self::Workspace,
         Self::Source,
         Self::Dataset,
@@ -54,6 +63,9 @@ impl NodeKind {
         Self::Rollout,
         Self::Alarm,
         Self::Snapshot,
+        Self::Stage,
+        Self::Column,
+        Self::Document,
     ];
 
     /// The kind as it is written before the colon of a node.
@@ -71,6 +83,9 @@ impl NodeKind {
             Self::Rollout => "rollout",
             Self::Alarm => "alarm",
             Self::Snapshot => "snapshot",
+            Self::Stage => "stage",
+            Self::Column => "column",
+            Self::Document => "document",
         }
     }
 }
@@ -144,4 +159,145 @@ impl From<Node> for String {
     fn from(node: Node) -> Self {
         node.to_string()
     }
+}
+
+/// That `to` depends on `from`: data flows along the arrow.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Edge {
+    /// What it comes from.
+    pub from: Node,
+    /// What comes of it.
+    pub to: Node,
+    /// In which way.
+    pub relation: Relation,
+}
+
+impl Edge {
+    /// An edge.
+    pub fn new(from: impl Into<Node>, to: impl Into<Node>, relation: Relation) -> Self {
+        Self { from: from.into(), to: to.into(), relation }
+    }
+}
+
+/// In which way one node comes of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Relation {
+    /// `to` holds what `from` holds: a dataset of its source.
+    Contains,
+    /// `to` was computed from `from`: a feature view from its source.
+    DerivedFrom,
+    /// `to` read `from`: a run a dataset, a version a column.
+    Read,
+    /// `from` made `to`: a run a version.
+    Produced,
+    /// `to` is served by `from`: a version's features by their service.
+    ServedBy,
+    /// `from` is in `to` now: a version in a stage.
+    In,
+    /// `to` is a copy of `from`.
+    CopiedFrom,
+    /// `to` is about `from`: an alarm about a rollout.
+    About,
+}
+
+impl Relation {
+    /// All relations.
+    pub const ALL: [Self; 8] = [
+        Self::Contains,
+        Self::DerivedFrom,
+        Self::Read,
+        Self::Produced,
+        Self::ServedBy,
+        Self::In,
+        Self::CopiedFrom,
+        Self::About,
+    ];
+
+    /// The relation in lower case.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Contains => "contains",
+            Self::DerivedFrom => "derived_from",
+            Self::Read => "read",
+            Self::Produced => "produced",
+            Self::ServedBy => "served_by",
+            Self::In => "in",
+            Self::CopiedFrom => "copied_from",
+            Self::About => "about",
+        }
+    }
+}
+
+impl fmt::Display for Relation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Relation {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|relation| relation.as_str() == text).ok_or_else(|| {
+            Error::invalid("lineage.relation", "is no relation").with("relation", text.escape_debug())
+        })
+    }
+}
+
+/// Against the arrows, or along them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// To what it comes from.
+    Upstream,
+    /// To what comes of it.
+    Downstream,
+}
+
+/// Stores the edges of the graph.
+#[async_trait]
+pub trait Lineage: Debug + Send + Sync + 'static {
+    /// Adds edges.
+    ///
+    /// # Contract
+    /// **Atomicity, Durability, Journal.** As [`Tracker`](crate::tracking::Tracker); one journal row,
+    /// about the first edge's `to`. **Idempotence.** Edges that are there change nothing.
+    /// **Invalid.** No edges, an edge from a node to itself, or a node's id that is longer than
+    /// [`MAX_NODE_BYTES`] or holds control characters.
+    async fn link(&self, edges: &[Edge]) -> Result<()>;
+
+    /// The edges that start (downstream) or end (upstream) at any of these nodes, sorted; none for
+    /// unknown nodes.
+    async fn edges(&self, nodes: &[Node], direction: Direction) -> Result<Vec<Edge>>;
+}
+
+/// Longest id of a node, in bytes.
+pub const MAX_NODE_BYTES: usize = 4_096;
+
+/// Checks what [`Lineage::link`] is given.
+///
+/// # Errors
+/// `Invalid`, naming the node.
+pub fn check_edges(edges: &[Edge]) -> Result<()> {
+    let op = "lineage.link";
+    if edges.is_empty() {
+        return Err(Error::invalid(op, "no edges were given"));
+    }
+    for edge in edges {
+        if edge.from == edge.to {
+            return Err(Error::invalid(op, "an edge starts where it ends").with("node", &edge.to));
+        }
+        for node in [&edge.from, &edge.to] {
+            let id = &node.id;
+            if id.is_empty() || id.len() > MAX_NODE_BYTES || id.chars().any(char::is_control) {
+                return Err(Error::invalid(op, "a node's id is empty, too long, or holds control characters")
+                    .with("bytes", id.len())
+                    .with("at_most", MAX_NODE_BYTES));
+            }
+        }
+    }
+    Ok(())
 }

@@ -143,6 +143,35 @@ name! {
     ArtifactPath, "artifact_path", check_path
 }
 
+name! {
+    /// The name of a registered model: 1 to 250 bytes, one path segment.
+    ///
+    /// It stands in `models:/<name>/3`, in file names and in URLs. Refused: `/`, `\`, `:`, `@`, `?`,
+    /// `#`, `%`, control characters, space at either end, and the names `.` and `..`.
+    ///
+    /// ```
+    /// use mlops_core::ModelName;
+    /// assert!(ModelName::new("churn").is_ok() && ModelName::new("flight delays (v2)").is_ok());
+    /// for bad in ["", ".", "..", "a/b", "a:b", "a@champion", "a%2fb", "a?b", "a#b", "a\\b", " a"] {
+    ///     assert!(ModelName::new(bad).is_err(), "{bad:?}");
+    /// }
+    /// ```
+    ModelName, "model_name", check_model_name
+}
+name! {
+    /// A free name for one version of a model, such as `champion`: as [`ModelName`], and neither
+    /// `latest` nor a number (`3`, `v3`), which mean something else in a URI.
+    ///
+    /// ```
+    /// use mlops_core::Alias;
+    /// assert!(Alias::new("champion").is_ok());
+    /// for bad in ["latest", "3", "v3", "V3", "a/b", ""] {
+    ///     assert!(Alias::new(bad).is_err(), "{bad:?}");
+    /// }
+    /// ```
+    Alias, "alias", check_alias
+}
+
 impl ArtifactPath {
     /// The last segment.
     pub fn file_name(&self) -> &str {
@@ -171,6 +200,38 @@ fn check_name(what: &'static str, text: &str) -> Result<()> {
         return Err(Error::invalid(what, "is blank").with_hint("give 1 to 250 bytes of text"));
     }
     check_control(what, text)
+}
+
+fn check_model_name(what: &'static str, text: &str) -> Result<()> {
+    check_name(what, text)?;
+    let invalid = |message: &'static str| {
+        Err(Error::invalid(what, message)
+            .with("text", text.escape_debug())
+            .with_hint("give a plain name such as churn: it stands in URIs and in file names"))
+    };
+    if text.contains(['/', '\\', ':', '@', '?', '#', '%']) {
+        return invalid("contains one of / \\ : @ ? # %");
+    }
+    if text != text.trim() {
+        return invalid("starts or ends with space");
+    }
+    if text == "." || text == ".." {
+        return invalid("is a step in a path, not a name");
+    }
+    Ok(())
+}
+
+fn check_alias(what: &'static str, text: &str) -> Result<()> {
+    check_model_name(what, text)?;
+    let digits = text.strip_prefix(['v', 'V']).unwrap_or(text);
+    if text.eq_ignore_ascii_case("latest")
+        || (!digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
+    {
+        return Err(Error::invalid(what, "means something else in a model's URI")
+            .with("alias", text)
+            .with_hint("give a word such as champion"));
+    }
+    Ok(())
 }
 
 fn check_path(what: &'static str, text: &str) -> Result<()> {

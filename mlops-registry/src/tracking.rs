@@ -152,7 +152,7 @@ impl Tracking {
             Error::unavailable("tracking", "cannot make a temporary directory").with_source(e)
         })?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let memory = crate::backends::memory::MemoryTracker::new(
+        let memory = crate::backends::memory::MemoryStore::new(
             Arc::clone(&clock),
             Actor::new("in-memory")?,
         );

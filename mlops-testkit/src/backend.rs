@@ -7,7 +7,7 @@ use futures::executor::block_on;
 use libtest_mimic::{Completion, Failed, Trial};
 use mlops_core::journal::Actor;
 use mlops_core::time::ManualClock;
-use mlops_registry::backends::memory::MemoryTracker;
+use mlops_registry::backends::memory::MemoryStore;
 
 use crate::build::{ACTOR, NOW};
 use crate::{Case, Fixture, differential, search_differential, tracker_cases};
@@ -38,8 +38,8 @@ impl fmt::Display for Absent {
 pub fn memory() -> Opened {
     let clock = Arc::new(ManualClock::at_micros(NOW));
     let actor = Actor::new(ACTOR).unwrap();
-    let memory = Arc::new(MemoryTracker::new(Arc::<ManualClock>::clone(&clock), actor));
-    Ok(Fixture::new(Arc::<MemoryTracker>::clone(&memory), memory, clock))
+    let memory = Arc::new(MemoryStore::new(Arc::<ManualClock>::clone(&clock), actor));
+    Ok(Fixture::new(Arc::<MemoryStore>::clone(&memory), memory, clock))
 }
 
 /// Whether a backend that is absent fails: `MLOPS_TEST_STRICT=1` is set.

@@ -16,7 +16,7 @@
 //! commit one sin each, such as losing an update or repeating a row across pages, and each must fail
 //! exactly the cases that name its sin. And because cases are what somebody thought of,
 //! [`differential`] and [`search_differential`] run random calls against a backend and against the
-//! reference model, `MemoryTracker`, and compare everything that can be seen.
+//! reference model, `MemoryStore`, and compare everything that can be seen.
 //!
 //! A backend whose server is absent is reported as ignored, with the reason; with
 //! `MLOPS_TEST_STRICT=1` in the environment it fails, so that a green run means what it says.

@@ -6,7 +6,7 @@ use libtest_mimic::Arguments;
 use mlops_core::journal::{Actor, Journal};
 use mlops_core::time::ManualClock;
 use mlops_core::tracking::Tracker;
-use mlops_registry::backends::sqlite::{SqliteOptions, SqliteTracker};
+use mlops_registry::backends::sqlite::{SqliteOptions, SqliteStore};
 use mlops_testkit::build::{ACTOR, NOW};
 use mlops_testkit::{
     Absent, Backend, Fixture, Opened, SEARCHES, SEQUENCES, memory, random_trials, saboteurs, trials,
@@ -34,7 +34,7 @@ fn sqlite() -> Opened {
         move || {
             let clock = Arc::<ManualClock>::clone(&clock);
             let actor = Actor::new(ACTOR).expect("a fixed name");
-            let tracker = SqliteTracker::open(&path, clock, actor, SqliteOptions::default());
+            let tracker = SqliteStore::open(&path, clock, actor, SqliteOptions::default());
             let tracker = Arc::new(tracker.expect("the store opens"));
             (Arc::clone(&tracker) as Arc<dyn Tracker>, tracker as Arc<dyn Journal>)
         }

@@ -2,11 +2,33 @@
 
 use std::fmt;
 
+/// What a filter is about: it decides which names there are.
+///
+/// ```
+/// use mlops_core::filter::{Filter, Subject};
+///
+/// let text = "name = 'churn' and version > 3 and alias = 'champion'";
+/// assert!(Filter::parse_for(Subject::Version, text).is_ok());
+/// let error = Filter::parse_for(Subject::Run, text).unwrap_err();
+/// assert!(error.message().starts_with("unknown attribute `version` at position 20"));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Subject {
+    /// A run. Also an experiment: what only runs have is unknown for it.
+    #[default]
+    Run,
+    /// A registered model.
+    Model,
+    /// A version of a model.
+    Version,
+}
+
 /// What part of a record a term is about.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Field {
-    /// A property of the run or experiment itself.
+    /// A property of the record itself.
     Attribute(Attribute),
     /// `metrics.loss` (its last value), or an aggregate of its history: `min(metrics.loss)`.
     Metric(Aggregate, String),
@@ -14,23 +36,25 @@ pub enum Field {
     Param(String),
     /// `tags.team`.
     Tag(String),
-    /// `datasets.name`: true if any dataset input of the run makes the term true.
+    /// `datasets.name`: true if any dataset input makes the term true.
     Dataset(DatasetField),
+    /// `alias`, `stage`: true if any that the record has makes the term true.
+    Member(Member),
 }
 
-/// The properties that a run or an experiment has by itself.
+/// The properties that a record has by itself. [`Subject`] decides which of them it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Attribute {
     /// The run's (or experiment's) id, as 32 hexadecimal digits.
     Id,
-    /// Its name.
+    /// Its name; a version has its model's.
     Name,
     /// `running`, `finished`, `failed`, `killed` or `lost`; case does not matter.
     Status,
-    /// Who started it.
+    /// Who started it (a version: registered it).
     User,
-    /// When it started (an experiment: was created).
+    /// When it started (an experiment, a model, a version: was created).
     Started,
     /// When it ended; unknown while it runs.
     Ended,
@@ -42,6 +66,14 @@ pub enum Attribute {
     Parent,
     /// The id of the experiment.
     Experiment,
+    /// The number of a version, from 1 on.
+    Version,
+    /// The id of the run that made a version; unknown if none is named.
+    SourceRun,
+    /// The digest of a version's manifest, as 64 lower-case hexadecimal digits.
+    Digest,
+    /// When a model or version was changed last.
+    Updated,
 }
 
 /// Which number of a metric's history is meant.
@@ -56,6 +88,18 @@ pub enum Aggregate {
     Max,
     /// How many points were written.
     Count,
+}
+
+/// What a model or a version may have several of, or none. None has an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Member {
+    /// The aliases of a version, or of all versions of a model.
+    Alias,
+    /// The stage of a version, or the stages that versions of a model are in: `None`, `Development`,
+    /// `Staging`, `Production` or `Archived`. The case of a literal does not matter; a pattern of
+    /// `like` is as it is.
+    Stage,
 }
 
 /// A property of a dataset input.
@@ -127,7 +171,7 @@ pub enum Filter {
 /// One key of an ordering; records without the value come last, either way.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OrderBy {
-    /// What is ordered by; never a dataset.
+    /// What is ordered by; never a dataset or a member.
     pub field: Field,
     /// Greatest first.
     pub descending: bool,
@@ -177,9 +221,15 @@ impl Filter {
 }
 
 impl Attribute {
-    /// Whether it is a number (instants in microseconds since 1970, durations in seconds) or text.
+    /// Whether it is a number (instants in microseconds since 1970, durations in seconds,
+    /// versions) or text.
     pub fn is_number(self) -> bool {
-        matches!(self, Self::Started | Self::Ended | Self::Duration)
+        self.is_instant() || matches!(self, Self::Duration | Self::Version)
+    }
+
+    /// Whether it is a number that is an instant.
+    pub(super) fn is_instant(self) -> bool {
+        matches!(self, Self::Started | Self::Ended | Self::Updated)
     }
 }
 

@@ -10,12 +10,15 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::str::Chars;
 
-use super::{Aggregate, Attribute, Comparison, DatasetField, Field, Filter, Literal, OrderBy};
+use super::{
+    Aggregate, Attribute, Comparison, DatasetField, Field, Filter, Literal, Member, OrderBy,
+};
 
-/// What a filter can ask of a run or an experiment. `None` is what the record does not have.
+/// What a filter can ask of a run, an experiment, a model or a version. `None` is what the record
+/// does not have.
 pub trait Record {
-    /// An attribute that is text; `None` for the others. Ids are 32 lower-case hexadecimal digits,
-    /// the status is in lower case.
+    /// An attribute that is text; `None` for the others. Ids are 32 and digests 64 lower-case
+    /// hexadecimal digits, the status is in lower case.
     fn attribute_text(&self, attribute: Attribute) -> Option<Cow<'_, str>>;
 
     /// An attribute that is a number ([`Attribute::is_number`]); `None` for the others. Instants are
@@ -34,6 +37,10 @@ pub trait Record {
 
     /// All dataset inputs.
     fn datasets(&self) -> Vec<DatasetEntry<'_>>;
+
+    /// All aliases, or all stages by their names (`Production`). A version that nobody moved has the
+    /// stage `None`; a model has the stages that its versions are in, so none if it has no version.
+    fn members(&self, member: Member) -> Vec<Cow<'_, str>>;
 }
 
 /// A dataset input, as far as a filter can ask about it.
@@ -43,7 +50,7 @@ pub struct DatasetEntry<'a> {
     pub name: &'a str,
     /// The digest of its content.
     pub digest: &'a str,
-    /// What the run used it for.
+    /// What it was used for.
     pub context: &'a str,
 }
 
@@ -59,13 +66,10 @@ impl Filter {
             Self::All => Some(true),
             Self::Term(Field::Dataset(field), comparison) => {
                 let datasets = record.datasets();
-                Some(match comparison {
-                    Comparison::IsNull => datasets.is_empty(),
-                    _ => datasets.iter().any(|entry| {
-                        let text = Value::Text(Cow::Borrowed(entry.get(*field)));
-                        holds(Some(text), comparison) == Some(true)
-                    }),
-                })
+                Some(any(datasets.iter().map(|entry| entry.get(*field).into()), comparison))
+            }
+            Self::Term(Field::Member(member), comparison) => {
+                Some(any(record.members(*member).into_iter(), comparison))
             }
             Self::Term(field, comparison) => holds(value(field, record), comparison),
             Self::And(all) => and(all.iter().map(|filter| filter.truth(record))),
@@ -203,7 +207,15 @@ fn value<'a>(field: &Field, record: &'a dyn Record) -> Option<Value<'a>> {
         Field::Metric(aggregate, name) => record.metric(*aggregate, name).map(Value::Number),
         Field::Param(name) => record.param(name).map(Value::Param),
         Field::Tag(name) => record.tag(name).map(|text| Value::Text(Cow::Borrowed(text))),
-        Field::Dataset(_) => None,
+        Field::Dataset(_) | Field::Member(_) => None,
+    }
+}
+
+/// Whether the comparison holds for any of the texts; `is null`, whether there are none.
+fn any<'a>(mut texts: impl Iterator<Item = Cow<'a, str>>, comparison: &Comparison) -> bool {
+    match comparison {
+        Comparison::IsNull => texts.next().is_none(),
+        _ => texts.any(|text| holds(Some(Value::Text(text)), comparison) == Some(true)),
     }
 }
 

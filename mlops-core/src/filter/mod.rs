@@ -10,15 +10,29 @@
 //! it is unknown, and only what is *true* matches. So `params.lr != '1'` does not match a run without
 //! `lr`; `params.lr is null` does. NaN is a value, equal to nothing and not ordered: any comparison
 //! with it is unknown too, but `metrics.x is null` is false for it.
+//!
+//! A [`Subject`] says what is searched. The grammar and the logic are the same for all; the names
+//! differ, and a name that the subject does not have is an error of the parser and never a term that
+//! silently matches nothing.
+//!
+//! | subject | attributes | others |
+//! |---|---|---|
+//! | run, experiment | `id`, `name`, `status`, `user`, `started`, `ended`, `duration`, `note`, `parent`, `experiment` | `metrics.`, `params.`, `tags.`, `datasets.` |
+//! | model | `name`, `created`, `updated`, `note` | `tags.`, `alias`, `stage` |
+//! | version | `name`, `version`, `run_id`, `user`, `created`, `updated`, `note`, `digest` | `metrics.` (last values), `params.`, `tags.`, `datasets.`, `alias`, `stage` |
 
 mod ast;
 mod check;
 mod eval;
 mod lexer;
+mod names;
 mod parser;
 mod print;
 #[cfg(test)]
 mod tests;
 
-pub use ast::{Aggregate, Attribute, Comparison, DatasetField, Field, Filter, Literal, OrderBy};
+pub use ast::{
+    Aggregate, Attribute, Comparison, DatasetField, Field, Filter, Literal, Member, OrderBy,
+    Subject,
+};
 pub use eval::{DatasetEntry, Record, compare, ilike, like, param_number};

@@ -20,9 +20,9 @@
 
 use std::str::FromStr;
 
-use super::check;
 use super::lexer::{Kind, Operator, Source, Token};
-use super::{Aggregate, Comparison, Field, Filter, Literal, OrderBy};
+use super::{Aggregate, Comparison, Field, Filter, Literal, OrderBy, Subject};
+use super::{check, names};
 use crate::{Error, Result};
 
 /// How deep parentheses and `not` may be nested.
@@ -33,12 +33,12 @@ const MAX_LIST: usize = 1000;
 const KEYWORDS: [&str; 9] = ["and", "or", "not", "in", "between", "like", "ilike", "is", "null"];
 
 impl Filter {
-    /// The filter that `text` says; an empty text matches everything.
+    /// The filter of runs or experiments that `text` says; an empty text matches everything.
     ///
     /// # Units
-    /// `started` and `ended` are compared with an ISO 8601 string (UTC if it names no offset; a date
-    /// is its first instant) or, as in MLflow, with whole milliseconds since 1970; both are stored as
-    /// microseconds. `duration` is in seconds.
+    /// Instants such as `started` are compared with an ISO 8601 string (UTC if it names no offset; a
+    /// date is its first instant) or, as in MLflow, with whole milliseconds since 1970; both are
+    /// stored as microseconds. `duration` is in seconds.
     ///
     /// # Errors
     /// `Invalid`, with the position in characters from 1 on, and what to write instead if known.
@@ -54,7 +54,30 @@ impl Filter {
     /// assert_eq!(error.hint(), Some("did you mean `status`?"));
     /// ```
     pub fn parse(text: &str) -> Result<Self> {
-        let mut parser = Parser::new("filter", text)?;
+        Self::parse_for(Subject::Run, text)
+    }
+
+    /// The filter of such subjects that `text` says, as [`Filter::parse`].
+    ///
+    /// What is printed for it parses to the same filter for the same subject.
+    ///
+    /// # Errors
+    /// As of [`Filter::parse`], and for a name that the subject does not have.
+    ///
+    /// # Example
+    /// ```
+    /// use mlops_core::filter::{Filter, Subject};
+    ///
+    /// let text = "model_name ILIKE '%fl%' and version_number >= 3 and stage = 'production'";
+    /// let filter = Filter::parse_for(Subject::Version, text).unwrap();
+    /// let printed = "name ilike '%fl%' and version >= 3 and stage = 'Production'";
+    /// assert_eq!(filter.to_string(), printed);
+    ///
+    /// let error = Filter::parse_for(Subject::Model, "metrics.auc > 0.9").unwrap_err();
+    /// assert_eq!(error.message(), "a model has no metrics at position 1: ^metrics.auc > 0.9");
+    /// ```
+    pub fn parse_for(subject: Subject, text: &str) -> Result<Self> {
+        let mut parser = Parser::new("filter", subject, text)?;
         if parser.peek().kind == Kind::End {
             return Ok(Self::All);
         }
@@ -65,7 +88,7 @@ impl Filter {
 }
 
 impl OrderBy {
-    /// The ordering that `text` says: a field, then optionally `asc` or `desc`.
+    /// The ordering of runs that `text` says: a field, then optionally `asc` or `desc`.
     ///
     /// # Errors
     /// `Invalid`, as of [`Filter::parse`]; a dataset's fields give no order.
@@ -79,15 +102,27 @@ impl OrderBy {
     /// assert_eq!(order.to_string(), "metrics.auc desc");
     /// ```
     pub fn parse(text: &str) -> Result<Self> {
-        let mut parser = Parser::new("order_by", text)?;
+        Self::parse_for(Subject::Run, text)
+    }
+
+    /// The ordering of such subjects that `text` says, as [`OrderBy::parse`].
+    ///
+    /// # Errors
+    /// As of [`OrderBy::parse`], and for a name that the subject does not have; aliases and stages
+    /// give no order.
+    ///
+    /// # Example
+    /// ```
+    /// use mlops_core::filter::{OrderBy, Subject};
+    ///
+    /// let order = OrderBy::parse_for(Subject::Version, "version_number DESC").unwrap();
+    /// assert_eq!(order.to_string(), "version desc");
+    /// ```
+    pub fn parse_for(subject: Subject, text: &str) -> Result<Self> {
+        let mut parser = Parser::new("order_by", subject, text)?;
         let first = parser.peek().clone();
         let field = parser.field()?;
-        if matches!(field, Field::Dataset(_)) {
-            return Err(parser
-                .source
-                .fail(first.at, format_args!("{field} gives no order"))
-                .with_hint("a run may have several datasets"));
-        }
+        names::orders(parser.source, subject, &field, &first)?;
         let descending = parser.eat("desc");
         if !descending {
             parser.eat("asc");
@@ -115,15 +150,16 @@ impl FromStr for OrderBy {
 
 struct Parser<'a> {
     source: Source<'a>,
+    subject: Subject,
     tokens: Vec<Token<'a>>,
     next: usize,
     depth: usize,
 }
 
 impl<'a> Parser<'a> {
-    fn new(operation: &'static str, text: &'a str) -> Result<Self> {
+    fn new(operation: &'static str, subject: Subject, text: &'a str) -> Result<Self> {
         let source = Source::new(operation, text)?;
-        Ok(Self { source, tokens: source.tokens()?, next: 0, depth: 0 })
+        Ok(Self { source, subject, tokens: source.tokens()?, next: 0, depth: 0 })
     }
 
     fn or(&mut self) -> Result<Filter> {
@@ -244,25 +280,19 @@ impl<'a> Parser<'a> {
 
     fn field(&mut self) -> Result<Field> {
         let token = self.take();
-        let Kind::Word(word) = token.kind else {
-            return check::field(self.source, &token);
-        };
+        if !matches!(token.kind, Kind::Word(_)) {
+            return names::field(self.source, self.subject, &token);
+        }
         if KEYWORDS.iter().any(|keyword| token.is(keyword)) {
             return Err(self.source.expected("a field", &token));
         }
         if self.peek().kind != Kind::Open {
-            return check::field(self.source, &token);
+            return names::field(self.source, self.subject, &token);
         }
-        let Some(aggregate) = check::aggregate(word) else {
-            let problem = format_args!("unknown aggregate {}", token.shown());
-            return Err(self
-                .source
-                .fail(token.at, problem)
-                .with_hint("known aggregates: last, min, max, count"));
-        };
+        let aggregate = names::aggregate(self.source, self.subject, &token)?;
         self.next += 1;
         let inner = self.take();
-        match check::field(self.source, &inner)? {
+        match names::field(self.source, self.subject, &inner)? {
             Field::Metric(Aggregate::Last, name) => {
                 self.expect(&Kind::Close, "`)`")?;
                 Ok(Field::Metric(aggregate, name))

@@ -3,13 +3,16 @@
 //! That holds for every tree that the parser makes and for [`Filter::and`] of them. A tree made by
 //! hand may be one that no text says (`And` of one, an infinite literal); it is printed as text that
 //! means the same where there is one. The non-obvious decision: an instant is printed in ISO 8601,
-//! since milliseconds, the grammar's number for it, would lose its microseconds.
+//! since milliseconds, the grammar's number for it, would lose its microseconds. What is printed does
+//! not say its subject: a filter is read back with the subject that it was parsed for, which knows
+//! each of its names.
 
 use std::fmt::{self, Display, Formatter, Write};
 
 use super::lexer::is_word_char;
 use super::{
-    Aggregate, Attribute, Comparison, DatasetField, Field, Filter, Literal, OrderBy, check,
+    Aggregate, Attribute, Comparison, DatasetField, Field, Filter, Literal, Member, OrderBy, check,
+    names,
 };
 use crate::time::from_micros_lossy;
 
@@ -48,6 +51,7 @@ impl Display for Field {
             Self::Param(name) => key(f, "params.", name),
             Self::Tag(name) => key(f, "tags.", name),
             Self::Dataset(field) => write!(f, "datasets.{field}"),
+            Self::Member(member) => write!(f, "{member}"),
         }
     }
 }
@@ -60,7 +64,16 @@ impl Display for OrderBy {
 
 impl Display for Attribute {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(check::attribute_name(*self))
+        f.write_str(names::canonical(*self))
+    }
+}
+
+impl Display for Member {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Alias => "alias",
+            Self::Stage => "stage",
+        })
     }
 }
 
@@ -81,7 +94,8 @@ fn join(
     grouped: fn(&Filter) -> bool,
 ) -> fmt::Result {
     if filters.is_empty() {
-        // No text says it; these are false of every record, and true of every record.
+        // No text says it; these are false of every record, and true of every record. `id` is a name
+        // that models and versions do not have: of them, such a tree cannot be read back.
         let none = if between == " or " { "and" } else { "or" };
         return write!(f, "(id is null {none} id is not null)");
     }
@@ -151,7 +165,7 @@ fn term(f: &mut Formatter<'_>, field: &Field, not: &str, comparison: &Comparison
 }
 
 fn literal(f: &mut Formatter<'_>, field: &Field, literal: &Literal) -> fmt::Result {
-    let instant = matches!(field, Field::Attribute(Attribute::Started | Attribute::Ended));
+    let instant = matches!(field, Field::Attribute(attribute) if attribute.is_instant());
     match literal {
         Literal::Text(text) => quoted(f, '\'', text),
         Literal::Number(micros) if instant => {

@@ -4,6 +4,7 @@ mod errors;
 mod grammar;
 mod laws;
 mod matching;
+mod subjects;
 
 use super::Filter;
 

@@ -301,7 +301,7 @@ fn expects_points(status: RunStatus) -> bool {
     matches!(status, RunStatus::Running | RunStatus::Lost)
 }
 
-fn one_wish_per_tag<'a>(set: impl Iterator<Item = &'a Key>, remove: &[Key]) -> Result<()> {
+pub(crate) fn one_wish_per_tag<'a>(set: impl Iterator<Item = &'a Key>, remove: &[Key]) -> Result<()> {
     for key in set {
         if remove.contains(key) {
             return Err(Error::invalid("tag", "is set and taken away at once").with("tag", key));
@@ -310,7 +310,7 @@ fn one_wish_per_tag<'a>(set: impl Iterator<Item = &'a Key>, remove: &[Key]) -> R
     Ok(())
 }
 
-fn texts<'a>(
+pub(crate) fn texts<'a>(
     what: &'static str,
     values: impl IntoIterator<Item = (&'a Key, &'a String)>,
 ) -> Result<()> {
@@ -319,7 +319,7 @@ fn texts<'a>(
 
 /// Free text of at most [`MAX_VALUE_BYTES`]: line breaks and tabs are fine, NUL is not, because
 /// neither PostgreSQL nor C strings can hold it.
-fn text(what: &'static str, name: &str, value: &str) -> Result<()> {
+pub(crate) fn text(what: &'static str, name: &str, value: &str) -> Result<()> {
     if value.len() > MAX_VALUE_BYTES {
         return Err(too_long(what, value, MAX_VALUE_BYTES).with("name", name));
     }
@@ -362,7 +362,7 @@ fn excerpt(value: &str) -> String {
     value.chars().take(40).flat_map(char::escape_debug).collect()
 }
 
-fn instant(instant: Option<Instant>) -> Result<()> {
+pub(crate) fn instant(instant: Option<Instant>) -> Result<()> {
     instant.map_or(Ok(()), |at| time::to_micros(at).map(drop))
 }
 
@@ -372,7 +372,7 @@ fn lease(lease: Option<&Lease>) -> Result<()> {
     instant(Some(lease.until))
 }
 
-fn input(input: &DatasetInput) -> Result<()> {
+pub(crate) fn input(input: &DatasetInput) -> Result<()> {
     if let DatasetContext::Other(name) = &input.context {
         Key::new(name)?;
     }
@@ -451,7 +451,7 @@ fn artifacts(entries: &[ArtifactEntry]) -> Result<()> {
     Ok(())
 }
 
-fn blob(blob: &Blob) -> Result<()> {
+pub(crate) fn blob(blob: &Blob) -> Result<()> {
     let location = &blob.location.0;
     if location.is_empty() {
         return Err(Error::invalid("blob.location", "is empty"));

@@ -141,7 +141,7 @@ pub fn run_purge(run: &Run) -> Value {
     json!({ "experiment": run.experiment, "name": run.name })
 }
 
-fn put(payload: &mut Map<String, Value>, key: &str, there: bool, value: impl FnOnce() -> Value) {
+pub(crate) fn put(payload: &mut Map<String, Value>, key: &str, there: bool, value: impl FnOnce() -> Value) {
     if there {
         payload.insert(key.to_owned(), value());
     }
@@ -153,7 +153,7 @@ fn place(input: &DatasetInput) -> (&str, &str, &str) {
 }
 
 /// The items by their place, one each.
-fn sorted<'a, T, P: Ord>(items: &'a [T], place: impl Fn(&'a T) -> P) -> Vec<&'a T> {
+pub(crate) fn sorted<'a, T, P: Ord>(items: &'a [T], place: impl Fn(&'a T) -> P) -> Vec<&'a T> {
     items.iter().map(|item| (place(item), item)).collect::<BTreeMap<_, _>>().into_values().collect()
 }
 
@@ -178,11 +178,11 @@ fn object(blob: &Blob) -> Map<String, Value> {
     object
 }
 
-fn trashed(to_trash: bool, deleted: Option<Instant>) -> Value {
+pub(crate) fn trashed(to_trash: bool, deleted: Option<Instant>) -> Value {
     deleted.filter(|_| to_trash).map_or(Value::Null, instant)
 }
 
 /// RFC 3339 with all six digits, so that equal instants are equal texts.
-fn instant(at: Instant) -> Value {
+pub(crate) fn instant(at: Instant) -> Value {
     Value::String(at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true))
 }

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::float;
+use crate::float;
 use super::run::Blob;
 use crate::{Error, Key, Result, SpoolId};
 

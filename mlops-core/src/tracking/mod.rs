@@ -9,7 +9,6 @@ pub mod events;
 
 mod changes;
 mod experiment;
-mod float;
 mod metric;
 mod query;
 mod record;
@@ -22,6 +21,7 @@ pub use metric::{
     ChunkData, ChunkId, MAX_STEP, MetricChunk, MetricHistory, MetricPoint, MetricSummary, Origin,
     StoredChunk, check_step,
 };
+pub(crate) use query::page_limit;
 pub use query::{ExperimentQuery, HistoryQuery, MAX_PAGE, Page, PageToken, RunQuery, View};
 pub use run::{
     Artifact, Blob, BlobLocation, CreateRun, DatasetContext, DatasetInput, Digest, Lease,

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use super::experiment::Experiment;
 use super::run::Run;
-use crate::filter::{Aggregate, Attribute, DatasetEntry, Record};
+use crate::filter::{Aggregate, Attribute, DatasetEntry, Member, Record};
 
 impl Record for Run {
     fn attribute_text(&self, attribute: Attribute) -> Option<Cow<'_, str>> {
@@ -22,6 +22,10 @@ impl Record for Run {
             Attribute::Parent => self.parent?.to_string().into(),
             Attribute::Experiment => self.experiment.to_string().into(),
             Attribute::Started | Attribute::Ended | Attribute::Duration => return None,
+            // What models and their versions have.
+            Attribute::Version | Attribute::SourceRun | Attribute::Digest | Attribute::Updated => {
+                return None;
+            }
         })
     }
 
@@ -62,6 +66,10 @@ impl Record for Run {
             })
             .collect()
     }
+
+    fn members(&self, _: Member) -> Vec<Cow<'_, str>> {
+        Vec::new()
+    }
 }
 
 impl Record for Experiment {
@@ -90,6 +98,10 @@ impl Record for Experiment {
     }
 
     fn datasets(&self) -> Vec<DatasetEntry<'_>> {
+        Vec::new()
+    }
+
+    fn members(&self, _: Member) -> Vec<Cow<'_, str>> {
         Vec::new()
     }
 }

@@ -34,10 +34,10 @@ use self::state::{Author, State};
 /// use mlops_core::time::ManualClock;
 /// use mlops_core::tracking::{CreateRun, Tracker};
 /// use mlops_core::RunId;
-/// use mlops_registry::backends::memory::MemoryTracker;
+/// use mlops_registry::backends::memory::MemoryStore;
 ///
 /// let clock = Arc::new(ManualClock::at_micros(1_000_000));
-/// let tracker = MemoryTracker::new(clock, Actor::new("ann@laptop")?);
+/// let tracker = MemoryStore::new(clock, Actor::new("ann@laptop")?);
 /// let experiment = tracker.create_experiment(&"churn".parse()?, Default::default()).await?;
 /// let run = tracker.create_run(CreateRun::new(RunId::generate(1_000_000), experiment.id)).await?;
 /// assert_eq!(tracker.run(run.id).await?, run);
@@ -45,13 +45,13 @@ use self::state::{Author, State};
 /// # Ok::<(), mlops_core::Error>(()) }).unwrap();
 /// ```
 #[derive(Debug, Clone)]
-pub struct MemoryTracker {
+pub struct MemoryStore {
     state: Arc<Mutex<State>>,
     clock: Arc<dyn Clock>,
     actor: Actor,
 }
 
-impl MemoryTracker {
+impl MemoryStore {
     /// An empty store that takes "now" from `clock`, for which the journal names `actor`.
     pub fn new(clock: Arc<dyn Clock>, actor: Actor) -> Self {
         Self { state: Arc::default(), clock, actor }
@@ -68,7 +68,7 @@ impl MemoryTracker {
 }
 
 #[async_trait]
-impl Tracker for MemoryTracker {
+impl Tracker for MemoryStore {
     fn capability(&self) -> Capability {
         Capability::default()
     }
@@ -155,9 +155,21 @@ impl Tracker for MemoryTracker {
 }
 
 #[async_trait]
-impl Journal for MemoryTracker {
+impl Journal for MemoryStore {
     async fn events(&self, after: u64, limit: usize) -> Result<Vec<Event>> {
         Ok(self.lock().journal.events(after, limit))
+    }
+
+    async fn last(&self) -> Result<u64> {
+        Ok(self.lock().journal.last())
+    }
+
+    async fn position(&self, reader: &Key) -> Result<u64> {
+        Ok(self.lock().journal.position(reader))
+    }
+
+    async fn advance(&self, reader: &Key, from: u64, to: u64) -> Result<()> {
+        self.lock().journal.advance(reader, from, to)
     }
 
     async fn seal(&self) -> Result<JournalProof> {

@@ -1,9 +1,10 @@
 //! A journal that forgets.
 
-use async_trait::async_trait;
-use mlops_core::Result;
-use mlops_core::journal::{Event, Journal, JournalProof};
 use std::sync::Arc;
+
+use async_trait::async_trait;
+use mlops_core::journal::{Event, Journal, JournalProof};
+use mlops_core::{Key, Result};
 
 use super::Sin;
 
@@ -36,6 +37,18 @@ impl Journal for Forgetful {
             event.sequence = number;
         }
         Ok(events.into_iter().filter(|event| event.sequence > after).take(limit).collect())
+    }
+
+    async fn last(&self) -> Result<u64> {
+        Ok(self.events(0, usize::MAX >> 1).await?.len() as u64)
+    }
+
+    async fn position(&self, reader: &Key) -> Result<u64> {
+        self.inner.position(reader).await
+    }
+
+    async fn advance(&self, reader: &Key, from: u64, to: u64) -> Result<()> {
+        self.inner.advance(reader, from, to).await
     }
 
     async fn seal(&self) -> Result<JournalProof> {

@@ -2,7 +2,8 @@ use proptest::prelude::*;
 
 use super::matching::Run;
 use crate::filter::{
-    Aggregate, Attribute, Comparison, DatasetField, Field, Filter, Literal, OrderBy, compare, like,
+    Aggregate, Attribute, Comparison, DatasetField, Field, Filter, Literal, Member, OrderBy,
+    Subject, compare, like,
 };
 
 fn text() -> BoxedStrategy<String> {
@@ -70,39 +71,105 @@ fn metric() -> impl Strategy<Value = Field> {
         .prop_map(|(aggregate, key)| Field::Metric(aggregate, key))
 }
 
-fn term() -> impl Strategy<Value = Filter> {
-    let attribute = |attributes: &[Attribute]| {
-        proptest::sample::select(attributes.to_vec()).prop_map(Field::Attribute)
-    };
-    let datasets = vec![DatasetField::Name, DatasetField::Digest, DatasetField::Context];
-    let statuses = vec!["running", "finished", "failed", "killed", "lost"];
-    let status = proptest::sample::select(statuses).prop_map(|s| Literal::Text(s.to_owned()));
+fn attribute(attributes: &[Attribute]) -> impl Strategy<Value = Field> + use<> {
+    proptest::sample::select(attributes.to_vec()).prop_map(Field::Attribute)
+}
+
+fn one_of(texts: &[&'static str]) -> BoxedStrategy<Literal> {
+    proptest::sample::select(texts.to_vec()).prop_map(|s| Literal::Text(s.to_owned())).boxed()
+}
+
+fn ids() -> BoxedStrategy<Comparison> {
     let id = any::<u128>().prop_map(|id| Literal::Text(format!("{id:032x}")));
+    comparison(&id.boxed(), true)
+}
+
+fn instants() -> BoxedStrategy<Comparison> {
     let instant = (0..253_402_300_799_999_000_i64).prop_map(|us| Literal::Number(us as f64));
+    comparison(&instant.boxed(), true)
+}
+
+fn dataset() -> impl Strategy<Value = Field> {
+    let fields = vec![DatasetField::Name, DatasetField::Digest, DatasetField::Context];
+    proptest::sample::select(fields).prop_map(Field::Dataset)
+}
+
+fn term() -> BoxedStrategy<Filter> {
+    let status = one_of(&["running", "finished", "failed", "killed", "lost"]);
     prop_oneof![
         3 => (metric(), numbers()),
         2 => (key().prop_map(Field::Param), texts()),
         2 => (key().prop_map(Field::Param), numbers()),
         1 => (key().prop_map(Field::Tag), texts()),
-        1 => (proptest::sample::select(datasets).prop_map(Field::Dataset), texts()),
+        1 => (dataset(), texts()),
         1 => (attribute(&[Attribute::Duration]), numbers()),
         1 => (attribute(&[Attribute::Name, Attribute::User, Attribute::Note]), texts()),
-        1 => (attribute(&[Attribute::Status]), comparison(&status.boxed(), false)),
-        1 => (
-            attribute(&[Attribute::Id, Attribute::Parent, Attribute::Experiment]),
-            comparison(&id.boxed(), true),
-        ),
-        1 => (
-            attribute(&[Attribute::Started, Attribute::Ended]),
-            comparison(&instant.boxed(), true),
-        ),
+        1 => (attribute(&[Attribute::Status]), comparison(&status, false)),
+        1 => (attribute(&[Attribute::Id, Attribute::Parent, Attribute::Experiment]), ids()),
+        1 => (attribute(&[Attribute::Started, Attribute::Ended]), instants()),
     ]
     .prop_map(|(field, comparison)| Filter::Term(field, comparison))
+    .boxed()
+}
+
+/// What models and versions both have.
+fn registered() -> BoxedStrategy<(Field, Comparison)> {
+    let stage = one_of(&["None", "Development", "Staging", "Production", "Archived"]);
+    let alias = text().prop_map(Literal::Text).boxed();
+    let like =
+        || prop_oneof![text().prop_map(Comparison::Like), text().prop_map(Comparison::ILike)];
+    prop_oneof![
+        (key().prop_map(Field::Tag), texts()),
+        (attribute(&[Attribute::Name, Attribute::Note]), texts()),
+        (attribute(&[Attribute::Started, Attribute::Updated]), instants()),
+        (
+            Just(Field::Member(Member::Alias)),
+            prop_oneof![2 => comparison(&alias, false), 1 => like()]
+        ),
+        (
+            Just(Field::Member(Member::Stage)),
+            prop_oneof![2 => comparison(&stage, false), 1 => like()]
+        ),
+    ]
+    .boxed()
+}
+
+fn model_term() -> BoxedStrategy<Filter> {
+    registered().prop_map(|(field, comparison)| Filter::Term(field, comparison)).boxed()
+}
+
+fn version_term() -> BoxedStrategy<Filter> {
+    let digest = "[0-9a-f]{64}".prop_map(Literal::Text).boxed();
+    prop_oneof![
+        4 => registered(),
+        1 => (key().prop_map(|key| Field::Metric(Aggregate::Last, key)), numbers()),
+        1 => (key().prop_map(Field::Param), prop_oneof![texts(), numbers()]),
+        1 => (dataset(), texts()),
+        1 => (attribute(&[Attribute::Version]), numbers()),
+        1 => (attribute(&[Attribute::User]), texts()),
+        1 => (attribute(&[Attribute::SourceRun]), ids()),
+        1 => (attribute(&[Attribute::Digest]), comparison(&digest, true)),
+    ]
+    .prop_map(|(field, comparison)| Filter::Term(field, comparison))
+    .boxed()
 }
 
 /// Any tree that a text says, but for the empty one.
 fn filter() -> impl Strategy<Value = Filter> {
-    term().prop_recursive(5, 24, 3, |inner| {
+    tree(term())
+}
+
+/// A subject, and any tree that a text says of it.
+fn of_any_subject() -> impl Strategy<Value = (Subject, Filter)> {
+    prop_oneof![
+        (Just(Subject::Run), tree(term())),
+        (Just(Subject::Model), tree(model_term())),
+        (Just(Subject::Version), tree(version_term())),
+    ]
+}
+
+fn tree(term: BoxedStrategy<Filter>) -> impl Strategy<Value = Filter> {
+    term.prop_recursive(5, 24, 3, |inner| {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 2..4).prop_map(Filter::And),
             proptest::collection::vec(inner.clone(), 2..4).prop_map(Filter::Or),
@@ -143,6 +210,35 @@ fn naive_like(text: &[char], pattern: &[char]) -> bool {
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_printed_for_a_subject_parses_to_the_same_tree_for_it(
+        (subject, filter) in of_any_subject(),
+    ) {
+        let text = filter.to_string();
+        prop_assert_eq!(Filter::parse_for(subject, &text).unwrap(), filter, "{}", text);
+    }
+
+    #[test]
+    fn any_pieces_of_the_grammar_are_a_filter_or_an_error_for_every_subject(
+        pieces in proptest::collection::vec(proptest::sample::select(vec![
+            "and", "not", "in", "like", "is", "null", "(", ")", "=", "<", "metrics.a", "min",
+            "alias", "stage", "aliases.a", "'production'", "version", "run.name", "run", "digest",
+            "'A'", "1", "updated", "tag.`a b`", "attributes.stage", "datasets.name", "created",
+        ]), 0..6),
+        subject in proptest::sample::select(vec![Subject::Run, Subject::Model, Subject::Version]),
+    ) {
+        let text = pieces.join(" ");
+        match Filter::parse_for(subject, &text) {
+            Ok(filter) => {
+                prop_assert_eq!(Filter::parse_for(subject, &filter.to_string()).unwrap(), filter);
+            }
+            Err(error) => prop_assert!(!error.to_string().contains('\n')),
+        }
+        if let Ok(order) = OrderBy::parse_for(subject, &text) {
+            prop_assert_eq!(OrderBy::parse_for(subject, &order.to_string()).unwrap(), order);
+        }
+    }
 
     #[test]
     fn any_text_is_a_filter_or_an_error_of_one_line(text in any::<String>()) {

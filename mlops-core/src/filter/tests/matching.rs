@@ -3,8 +3,8 @@ use std::cmp::Ordering;
 
 use super::parse;
 use crate::filter::{
-    Aggregate, Attribute, Comparison, DatasetEntry, Field, Filter, Literal, OrderBy, Record,
-    compare, ilike, like, param_number,
+    Aggregate, Attribute, Comparison, DatasetEntry, Field, Filter, Literal, Member, OrderBy,
+    Record, compare, ilike, like, param_number,
 };
 
 /// A run that started 2024-01-05T12:00:00Z and still runs.
@@ -55,6 +55,10 @@ impl Record for Run {
         let entry =
             |[name, digest, context]: &[&'static str; 3]| DatasetEntry { name, digest, context };
         self.datasets.iter().map(entry).collect()
+    }
+
+    fn members(&self, _: Member) -> Vec<Cow<'_, str>> {
+        Vec::new()
     }
 }
 

@@ -3,10 +3,12 @@
 //! A seal covers every row that no earlier one covers, and its hash is BLAKE3 over the hash before it
 //! (32 zero bytes before the first) and the canonical bytes of its rows. So a changed row shows in its own seal and all later ones.
 
-use mlops_core::journal::{Actor, Event, JournalProof, canonical_bytes};
+use std::collections::BTreeMap;
+
+use mlops_core::journal::{self, Actor, Event, JournalProof, canonical_bytes};
 use mlops_core::lineage::Node;
 use mlops_core::time::Instant;
-use mlops_core::{Error, Result};
+use mlops_core::{Error, Key, Result};
 use serde_json::Value;
 
 /// Rows in order, and where each seal ends.
@@ -14,6 +16,7 @@ use serde_json::Value;
 pub(super) struct Rows {
     rows: Vec<Event>,
     seals: Vec<Seal>,
+    positions: BTreeMap<Key, u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -53,6 +56,18 @@ impl Rows {
     pub(super) fn events(&self, after: u64, limit: usize) -> Vec<Event> {
         let later = self.rows.iter().filter(|event| event.sequence > after);
         later.take(limit).cloned().collect()
+    }
+
+    /// How far a reader has come.
+    pub(super) fn position(&self, reader: &Key) -> u64 {
+        self.positions.get(reader).copied().unwrap_or(0)
+    }
+
+    /// Notes how far a reader has come.
+    pub(super) fn advance(&mut self, reader: &Key, from: u64, to: u64) -> Result<()> {
+        journal::check_advance(reader, self.position(reader), from, to, self.last())?;
+        self.positions.insert(reader.clone(), to);
+        Ok(())
     }
 
     /// Proves the old chain, then covers the rows that no seal covers yet.

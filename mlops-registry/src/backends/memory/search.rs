@@ -10,7 +10,7 @@ use std::cmp::Ordering;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
-use mlops_core::filter::{Aggregate, Attribute, DatasetEntry, Field, OrderBy, Record, compare};
+use mlops_core::filter::{Aggregate, Attribute, DatasetEntry, Field, Member, OrderBy, Record, compare};
 use mlops_core::tracking::{Experiment, ExperimentQuery, Page, PageToken, Run, RunQuery};
 use mlops_core::{Error, ErrorKind, ExperimentId, Result, RunId};
 use serde::de::DeserializeOwned;
@@ -206,6 +206,10 @@ impl Record for Place<'_> {
     }
 
     fn datasets(&self) -> Vec<DatasetEntry<'_>> {
+        Vec::new()
+    }
+
+    fn members(&self, _: Member) -> Vec<Cow<'_, str>> {
         Vec::new()
     }
 }

@@ -1,8 +1,8 @@
 //! The journal's rows and the hash chain over them.
 
-use mlops_core::journal::{Actor, Event, JournalProof, canonical_bytes};
+use mlops_core::journal::{Actor, Event, JournalProof, canonical_bytes, check_advance};
 use mlops_core::lineage::Node;
-use mlops_core::{Error, time};
+use mlops_core::{Error, Key, time};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 
@@ -64,6 +64,36 @@ pub(super) fn events(connection: &Connection, after: u64, limit: usize) -> Outco
         })
     })
     .collect()
+}
+
+/// The number of the last row.
+pub(super) fn last(connection: &Connection) -> Outcome<u64> {
+    let last: i64 = connection
+        .prepare_cached("SELECT coalesce(max(sequence), 0) FROM journal")?
+        .query_row([], |row| row.get(0))?;
+    Ok(last as u64)
+}
+
+/// How far a reader has come.
+pub(super) fn position(connection: &Connection, reader: &Key) -> Outcome<u64> {
+    let position: Option<i64> = connection
+        .prepare_cached("SELECT position FROM readers WHERE name = ?1")?
+        .query_row([reader.as_str()], |row| row.get(0))
+        .optional()?;
+    Ok(position.unwrap_or(0) as u64)
+}
+
+/// Notes how far a reader has come.
+pub(super) fn advance(connection: &Connection, reader: &Key, from: u64, to: u64) -> Outcome<()> {
+    let position = position(connection, reader)?;
+    check_advance(reader, position, from, to, last(connection)?)?;
+    connection
+        .prepare_cached(
+            "INSERT INTO readers (name, position) VALUES (?1, ?2)
+             ON CONFLICT (name) DO UPDATE SET position = excluded.position",
+        )?
+        .execute(params![reader.as_str(), to as i64])?;
+    Ok(())
 }
 
 /// Adds a link over all rows that no link covers yet; within a transaction.

@@ -72,7 +72,7 @@ impl SqliteOptions {
 
 /// A tracker and journal in one SQLite file. Clones share its connections.
 #[derive(Debug, Clone)]
-pub struct SqliteTracker {
+pub struct SqliteStore {
     store: Arc<Store>,
     actor: Actor,
 }
@@ -99,7 +99,7 @@ impl Writer<'_> {
     }
 }
 
-impl SqliteTracker {
+impl SqliteStore {
     /// Opens the store in `file`, and makes it if it is not there; any number of processes may do so
     /// at the same instant.
     ///
@@ -258,7 +258,7 @@ fn prepare_file(path: &Path, connection: &mut Connection) -> Outcome<()> {
 }
 
 #[async_trait]
-impl Tracker for SqliteTracker {
+impl Tracker for SqliteStore {
     fn capability(&self) -> Capability {
         Capability::default().with_durable(true).with_many_processes(true)
     }
@@ -356,7 +356,7 @@ impl Tracker for SqliteTracker {
     }
 }
 
-impl SqliteTracker {
+impl SqliteStore {
     /// Reads something that hangs on a run.
     async fn of_run<T: Send + 'static>(
         &self,
@@ -373,9 +373,23 @@ impl SqliteTracker {
 }
 
 #[async_trait]
-impl Journal for SqliteTracker {
+impl Journal for SqliteStore {
     async fn events(&self, after: u64, limit: usize) -> Result<Vec<Event>> {
         self.read("journal.events", move |sql| journal::events(sql, after, limit)).await
+    }
+
+    async fn last(&self) -> Result<u64> {
+        self.read("journal.last", journal::last).await
+    }
+
+    async fn position(&self, reader: &Key) -> Result<u64> {
+        let reader = reader.clone();
+        self.read("journal.position", move |sql| journal::position(sql, &reader)).await
+    }
+
+    async fn advance(&self, reader: &Key, from: u64, to: u64) -> Result<()> {
+        let reader = reader.clone();
+        self.write("journal.advance", move |w| journal::advance(w.sql, &reader, from, to)).await
     }
 
     async fn seal(&self) -> Result<JournalProof> {

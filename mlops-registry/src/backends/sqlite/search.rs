@@ -110,6 +110,10 @@ impl<'c> Sql<'c> {
         match filter {
             Filter::All => Ok(self.push("1")),
             Filter::Term(Field::Dataset(field), comparison) => Ok(self.dataset(*field, comparison)),
+            // Neither runs nor experiments have any.
+            Filter::Term(Field::Member(_), comparison) => {
+                Ok(self.push(if *comparison == Comparison::IsNull { "1" } else { "0" }))
+            }
             Filter::Term(field, comparison) => {
                 let scalar = self.scalar(field)?;
                 let condition = compare(&scalar, comparison);

@@ -6,16 +6,16 @@ use mlops_core::tracking::{CreateExperiment, ExperimentChanges};
 
 use super::*;
 
-fn open(dir: &Path) -> Result<SqliteTracker> {
+fn open(dir: &Path) -> Result<SqliteStore> {
     let actor = Actor::new("ann@laptop").unwrap();
-    SqliteTracker::open(dir.join("m.db"), Arc::new(SystemClock), actor, SqliteOptions::default())
+    SqliteStore::open(dir.join("m.db"), Arc::new(SystemClock), actor, SqliteOptions::default())
 }
 
 fn raw(dir: &Path, statement: &str) {
     Connection::open(dir.join("m.db")).unwrap().execute_batch(statement).unwrap();
 }
 
-fn write_rows(tracker: &SqliteTracker, rows: usize) {
+fn write_rows(tracker: &SqliteStore, rows: usize) {
     let name = ExperimentName::new("x").unwrap();
     let created = block_on(tracker.create_experiment(&name, CreateExperiment::default())).unwrap();
     for i in 1..rows {

@@ -1,0 +1,592 @@
+//! Moving a version into a stage: state → plan → apply.
+//!
+//! A backend gathers a [`PromotionState`]; [`PromotionPlan::evaluate`], a pure function, judges it; the
+//! plan can be printed, stored and approved; and the backend's
+//! [`promote`](super::Registry::promote) carries it out after it has judged the state anew within its
+//! transaction. Nothing in a plan is believed but what it *asks for* and what it *saw*: gates, evidence
+//! and approvals are computed again, so a forged plan gains nothing.
+//!
+//! What a plan saw is its list of [`Fact`]s. If one of them is different when the plan is applied the
+//! answer is `Conflict`, with the facts that changed. An approval is bound to the same facts (but the
+//! approvals themselves): it counts only as long as everything that the approver saw is still so.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::access::{Access, Role};
+use super::catalog::Document;
+use super::evidence::DrillSummary;
+use super::gates;
+use super::model::Model;
+use super::policy::{Holders, RollbackRule, StagePolicy, StageRules};
+use super::stage::Stage;
+use super::uri::VersionId;
+use super::version::ModelVersion;
+use crate::journal::Actor;
+use crate::time::Instant;
+use crate::tracking::{Digest, Run};
+use crate::{Error, ErrorKind, Result};
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PromotionRequest {
+    /// The version.
+    pub version: VersionId,
+    /// The stage that it shall move into.
+    pub to: Stage,
+    /// Whether it shall come back to where it was.
+    #[serde(default)]
+    pub rollback: bool,
+    /// Why, in the words of the one who asks.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+impl PromotionRequest {
+    /// Moves a version into a stage.
+    pub fn new(version: VersionId, to: Stage) -> Self {
+        Self { version, to, rollback: false, reason: String::new() }
+    }
+
+    /// Brings it back to the stage: the rules of rollbacks hold.
+    pub fn as_rollback(mut self) -> Self {
+        self.rollback = true;
+        self
+    }
+
+    /// Says why.
+    pub fn with_reason(mut self, reason: impl Into<String>) -> Self {
+        self.reason = reason.into();
+        self
+    }
+}
+
+/// All that a decision about a move can depend on, read in one transaction.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct PromotionState {
+    /// The model.
+    pub model: Model,
+    /// The version that shall move.
+    pub version: ModelVersion,
+    /// The versions that are in the stage now, the one that came there last at the end.
+    pub holders: Vec<ModelVersion>,
+    /// The policy of the model, or else the default one; `None` if there is neither.
+    pub policy: Option<Document>,
+    /// The access rules, if there are any.
+    pub access: Option<Document>,
+    /// What was said about moving this version into this stage: the last word of each actor.
+    pub approvals: Vec<Approval>,
+    /// The source run, if it is in this store.
+    pub run: Option<Run>,
+    /// The last recovery drill, if there was one: the catalog's `drill`/`latest`.
+    pub drill: Option<Document>,
+    /// The last time that the version came into the stage, if it ever did.
+    pub held_before: Option<StageMove>,
+}
+
+impl PromotionState {
+    /// A state of nothing but the model and the version; for backends.
+    pub fn new(model: Model, version: ModelVersion) -> Self {
+        Self {
+            model,
+            version,
+            holders: Vec::new(),
+            policy: None,
+            access: None,
+            approvals: Vec::new(),
+            run: None,
+            drill: None,
+            held_before: None,
+        }
+    }
+
+    /// The rules of stage `to`.
+    ///
+    /// # Errors
+    /// `Corrupt` if the stored policy is none: it was not stored through this library.
+    pub fn rules(&self, to: Stage) -> Result<StageRules> {
+        let policy = match self.policy.as_ref().and_then(|document| document.body.as_ref()) {
+            None => StagePolicy::default(),
+            Some(body) => read("policy", body)?,
+        };
+        Ok(policy.rules(to))
+    }
+
+    /// The role of `actor` for the model; admin if there are no access rules.
+    ///
+    /// # Errors
+    /// `Corrupt` if the stored rules are none.
+    pub fn role(&self, actor: &Actor) -> Result<Option<Role>> {
+        match self.access.as_ref().and_then(|document| document.body.as_ref()) {
+            None => Ok(Some(Role::Admin)),
+            Some(body) => {
+                Ok(read::<Access>("access", body)?.role(actor, Some(&self.model.name)))
+            }
+        }
+    }
+
+    pub(super) fn last_drill(&self) -> Result<Option<DrillSummary>> {
+        self.drill.as_ref().and_then(|d| d.body.as_ref()).map(|b| read("drill", b)).transpose()
+    }
+}
+
+fn read<T: serde::de::DeserializeOwned>(what: &'static str, body: &serde_json::Value) -> Result<T> {
+    T::deserialize(body).map_err(|e| {
+        Error::corrupt("registry.promotion", "a document of the catalog does not say what it should")
+            .with("document", what)
+            .with_hint("store it again through the library, which checks it")
+            .with_source(e)
+    })
+}
+
+/// Something that a plan relied on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fact {
+    /// What it is about: `stage of churn/7`, `policy`, `approvals`.
+    pub about: String,
+    /// What was so.
+    pub value: String,
+}
+
+/// What somebody said about moving a version into a stage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Approval {
+    /// The version.
+    pub version: VersionId,
+    /// The stage.
+    pub to: Stage,
+    /// Who said it.
+    pub actor: Actor,
+    /// What they said.
+    pub verdict: Verdict,
+    /// The digest of what they saw.
+    pub basis: Digest,
+    /// When.
+    pub at: Instant,
+    /// Why.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub comment: String,
+}
+
+impl Approval {
+    /// A verdict; for backends.
+    pub fn new(plan: &PromotionPlan, verdict: Verdict, actor: Actor, at: Instant) -> Self {
+        let PromotionRequest { version, to, .. } = plan.request.clone();
+        Self { version, to, actor, verdict, basis: plan.basis, at, comment: String::new() }
+    }
+
+    /// Says why.
+    pub fn with_comment(mut self, comment: impl Into<String>) -> Self {
+        self.comment = comment.into();
+        self
+    }
+}
+
+/// A verdict about a move. The last word of each actor counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// It may be done.
+    Approve,
+    /// It may not be done: the move is refused as long as this stands.
+    Reject,
+    /// What was said before counts no more.
+    Withdraw,
+}
+
+impl Verdict {
+    /// The verdict in lower case.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Approve => "approve",
+            Self::Reject => "reject",
+            Self::Withdraw => "withdraw",
+        }
+    }
+}
+
+/// How one condition came out, with its evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GateOutcome {
+    /// The condition, on one line.
+    pub gate: String,
+    /// How it came out.
+    pub result: GateResult,
+    /// What it was judged by.
+    pub evidence: String,
+}
+
+/// How a condition came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GateResult {
+    /// It holds.
+    Passed,
+    /// It does not.
+    Failed,
+    /// It was not asked, because this is a rollback.
+    Waived,
+}
+
+impl GateResult {
+    /// The result in lower case.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Waived => "waived",
+        }
+    }
+}
+
+/// One version's way from one stage to another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// The version's number.
+    pub number: u64,
+    /// Where it is.
+    pub from: Stage,
+    /// Where it goes.
+    pub to: Stage,
+}
+
+/// Whether a move may be made, and all that this was decided by. A value: print it, store it, have it
+/// approved, apply it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PromotionPlan {
+    /// What is asked for.
+    pub request: PromotionRequest,
+    /// When it was judged.
+    pub at: Instant,
+    /// Who asks.
+    pub actor: Actor,
+    /// The policy that it was judged by, as `name@version`; empty if there is none.
+    pub policy: String,
+    /// Every condition, and how it came out.
+    pub gates: Vec<GateOutcome>,
+    /// Verdicts that count now.
+    pub approvals: Vec<Approval>,
+    /// The moves: the version's own comes last.
+    pub steps: Vec<Step>,
+    /// What it relied on.
+    pub facts: Vec<Fact>,
+    /// The digest of the request's version and stage, and of the facts that approvals are bound to.
+    pub basis: Digest,
+}
+
+impl PromotionPlan {
+    /// Judges a request.
+    ///
+    /// # Errors
+    /// `Invalid` if the version is in the stage already, or it, or its model, is in the trash.
+    /// `Corrupt` if a document that it depends on is damaged.
+    pub fn evaluate(
+        state: &PromotionState,
+        request: PromotionRequest,
+        actor: &Actor,
+        now: Instant,
+    ) -> Result<Self> {
+        movable(state, request.to)?;
+        let rules = state.rules(request.to)?;
+        let facts = gates::facts(state, request.to)?;
+        let basis = gates::basis(&request, &facts);
+        let waive = request.rollback && rules.rollback == RollbackRule::HeldBefore;
+        let mut outcomes = vec![gates::role(state, &rules, actor)?];
+        outcomes.extend(gates::origin(state, &rules, &request));
+        for gate in &rules.gates {
+            let mut outcome = gates::judge(state, gate, now)?;
+            if waive && outcome.result == GateResult::Failed {
+                outcome.result = GateResult::Waived;
+            }
+            outcomes.push(outcome);
+        }
+        let (approvals, outcome) = gates::approvals(state, &rules, basis, waive, now)?;
+        outcomes.extend(outcome);
+        let mut facts = facts;
+        facts.push(gates::approvals_fact(&approvals));
+        Ok(Self {
+            policy: gates::policy_name(state),
+            gates: outcomes,
+            approvals,
+            steps: steps(state, &rules, request.to),
+            facts,
+            basis,
+            at: now,
+            actor: actor.clone(),
+            request,
+        })
+    }
+
+    /// Whether no condition failed.
+    pub fn is_allowed(&self) -> bool {
+        self.gates.iter().all(|gate| gate.result != GateResult::Failed)
+    }
+
+    /// The conditions that failed.
+    pub fn failed(&self) -> impl Iterator<Item = &GateOutcome> {
+        self.gates.iter().filter(|gate| gate.result == GateResult::Failed)
+    }
+
+    /// For backends, within the transaction of a promotion: what is to be done now, if everything that
+    /// this plan relied on is still so.
+    ///
+    /// # Errors
+    /// `Conflict` naming each fact that changed. `Denied` naming each condition that fails.
+    pub fn renew(&self, state: &PromotionState, actor: &Actor, now: Instant) -> Result<Self> {
+        let op = "registry.promote";
+        let conflict = |message: &'static str| Error::new(ErrorKind::Conflict, op, message);
+        if let Err(error) = movable(state, self.request.to) {
+            return Err(conflict("the version can no longer move into the stage")
+                .with("version", &self.request.version)
+                .with_hint("make a new plan")
+                .with_source(error));
+        }
+        let fresh = Self::evaluate(state, self.request.clone(), actor, now)?;
+        let changes = changed(&self.facts, &fresh.facts);
+        if !changes.is_empty() {
+            let mut error = conflict("something that the plan relied on has changed")
+                .with("version", &self.request.version);
+            for change in changes {
+                error = error.with("changed", change);
+            }
+            return Err(error.with_hint("make a new plan, look at it, and apply that"));
+        }
+        fresh.allowed()?;
+        Ok(fresh)
+    }
+
+    /// For backends, within the transaction of a verdict: whether `actor` may say it about this plan.
+    ///
+    /// # Errors
+    /// `Conflict` if what the plan saw has changed. `Denied` if the actor's role does not suffice, or
+    /// if an author approves their own version.
+    pub fn decide(
+        &self,
+        state: &PromotionState,
+        verdict: Verdict,
+        actor: &Actor,
+        now: Instant,
+    ) -> Result<Self> {
+        let op = "registry.decide";
+        let fresh = Self::evaluate(state, self.request.clone(), actor, now)?;
+        if verdict == Verdict::Withdraw {
+            return Ok(fresh);
+        }
+        if fresh.basis != self.basis {
+            let saw = |facts: &[Fact]| -> Vec<Fact> {
+                facts.iter().filter(|fact| fact.about != gates::APPROVALS).cloned().collect()
+            };
+            let mut error =
+                Error::new(ErrorKind::Conflict, op, "something that the plan saw has changed")
+                    .with("version", &self.request.version);
+            for change in changed(&saw(&self.facts), &saw(&fresh.facts)) {
+                error = error.with("changed", change);
+            }
+            return Err(error.with_hint("make a new plan, look at it, and decide about that"));
+        }
+        let denied = |message: &'static str| {
+            Err(Error::new(ErrorKind::Denied, op, message)
+                .with("actor", actor)
+                .with("version", &self.request.version))
+        };
+        if verdict == Verdict::Approve && *actor == state.version.author {
+            return denied("the author of a version cannot approve it");
+        }
+        let needed = state.rules(self.request.to)?.approvals.map_or(Role::Approver, |r| r.role);
+        if state.role(actor)? < Some(needed) {
+            return denied("the actor's role does not suffice to decide");
+        }
+        Ok(fresh)
+    }
+
+    /// # Errors
+    /// `Denied` naming each condition that fails.
+    fn allowed(&self) -> Result<()> {
+        if self.is_allowed() {
+            return Ok(());
+        }
+        let mut error =
+            Error::new(ErrorKind::Denied, "registry.promote", "the policy refuses the move")
+                .with("version", &self.request.version)
+                .with("to", self.request.to);
+        for gate in self.failed() {
+            error = error.with("failed", format!("{} ({})", gate.gate, gate.evidence));
+        }
+        Err(error)
+    }
+}
+
+impl fmt::Display for PromotionPlan {
+    /// A table, as a terminal shows it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let PromotionRequest { version, to, rollback, reason } = &self.request;
+        let verb = if *rollback { "roll back" } else { "promote" };
+        let from = self.steps.last().map_or(Stage::None, |step| step.from);
+        write!(f, "{verb} {version}: {from} → {to}")?;
+        if !reason.is_empty() {
+            write!(f, " ({reason})")?;
+        }
+        let policy = if self.policy.is_empty() { "none" } else { &self.policy };
+        writeln!(f, "\npolicy {policy}")?;
+        let width = self.gates.iter().map(|gate| gate.gate.chars().count()).max().unwrap_or(0);
+        for GateOutcome { gate, result, evidence } in &self.gates {
+            writeln!(f, "  {:<6}  {gate:<width$}  {evidence}", result.as_str())?;
+        }
+        for step in self.steps.iter().rev().skip(1) {
+            writeln!(f, "  moves   {}/{}: {} → {}", version.model, step.number, step.from, step.to)?;
+        }
+        f.write_str(if self.is_allowed() { "allowed" } else { "refused" })
+    }
+}
+
+/// That a version came into a stage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct StageMove {
+    /// The journal's number of the decision.
+    pub sequence: u64,
+    /// When.
+    pub at: Instant,
+    /// Who did it.
+    pub actor: Actor,
+    /// The version's number.
+    pub number: u64,
+    /// Where it was.
+    pub from: Stage,
+    /// Where it went.
+    pub to: Stage,
+    /// What it was part of.
+    pub cause: MoveCause,
+    /// Why, in the words of the one who asked.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// The policy that it was judged by, as `name@version`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub policy: String,
+    /// Every condition, and how it came out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<GateOutcome>,
+    /// The verdicts that counted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<Approval>,
+}
+
+impl StageMove {
+    /// A move without evidence; for backends.
+    pub fn new(sequence: u64, at: Instant, actor: Actor, step: &Step, cause: MoveCause) -> Self {
+        let Step { number, from, to } = *step;
+        Self {
+            sequence,
+            at,
+            actor,
+            number,
+            from,
+            to,
+            cause,
+            reason: String::new(),
+            policy: String::new(),
+            gates: Vec::new(),
+            approvals: Vec::new(),
+        }
+    }
+
+    /// The versions that were in a stage at an instant, by a model's whole history in order.
+    ///
+    /// A history is read by its numbers, since clocks may step back: what counts is the state after the
+    /// last decision that was written at or before the instant.
+    pub fn holders_at(history: &[Self], stage: Stage, at: Instant) -> Vec<&Self> {
+        let end = history.iter().rposition(|step| step.at <= at).map_or(0, |last| last + 1);
+        let mut holders: Vec<&Self> = Vec::new();
+        for step in &history[..end] {
+            holders.retain(|holder| holder.number != step.number);
+            if step.to == stage {
+                holders.push(step);
+            }
+        }
+        holders
+    }
+}
+
+/// What a move was part of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum MoveCause {
+    /// A promotion of this version.
+    Promote,
+    /// A rollback to this version.
+    Rollback,
+    /// Another version took its place.
+    Displaced,
+    /// It came with this stage from another registry.
+    Import,
+}
+
+impl MoveCause {
+    /// The cause in lower case.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Promote => "promote",
+            Self::Rollback => "rollback",
+            Self::Displaced => "displaced",
+            Self::Import => "import",
+        }
+    }
+}
+
+fn movable(state: &PromotionState, to: Stage) -> Result<()> {
+    let version = &state.version;
+    let invalid = |message: &'static str| {
+        Err(Error::invalid("registry.promotion_plan", message).with("version", version.id()))
+    };
+    if version.deleted.is_some() {
+        return invalid("the version is in the trash");
+    }
+    if state.model.deleted.is_some() {
+        return invalid("the model is in the trash");
+    }
+    if version.stage == to {
+        return invalid("the version is in this stage already")
+            .map_err(|error| error.with("stage", to));
+    }
+    Ok(())
+}
+
+fn steps(state: &PromotionState, rules: &StageRules, to: Stage) -> Vec<Step> {
+    let mut steps = Vec::new();
+    if rules.holders == Some(Holders::One) {
+        let away = rules.displaced_to.unwrap_or(Stage::Archived);
+        steps.extend(state.holders.iter().map(|holder| Step {
+            number: holder.number,
+            from: holder.stage,
+            to: away,
+        }));
+    }
+    steps.push(Step { number: state.version.number, from: state.version.stage, to });
+    steps
+}
+
+/// The facts that are not the same on both sides, as text.
+fn changed(before: &[Fact], now: &[Fact]) -> Vec<String> {
+    let find = |facts: &[Fact], about: &str| {
+        facts.iter().find(|fact| fact.about == about).map(|fact| fact.value.clone())
+    };
+    let mut changes = Vec::new();
+    for fact in before {
+        let value = find(now, &fact.about).unwrap_or_else(|| "gone".to_owned());
+        if value != fact.value {
+            changes.push(format!("{}: {} → {value}", fact.about, fact.value));
+        }
+    }
+    for fact in now {
+        if find(before, &fact.about).is_none() {
+            changes.push(format!("{}: new, {}", fact.about, fact.value));
+        }
+    }
+    changes
+}
