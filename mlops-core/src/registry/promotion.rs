@@ -11,6 +11,7 @@
 //! approvals themselves): it counts only as long as everything that the approver saw is still so.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -177,6 +178,18 @@ impl Approval {
     pub fn new(plan: &PromotionPlan, verdict: Verdict, actor: Actor, at: Instant) -> Self {
         let PromotionRequest { version, to, .. } = plan.request.clone();
         Self { version, to, actor, verdict, basis: plan.basis, at, comment: String::new() }
+    }
+
+    /// A verdict as it was stored; for backends.
+    pub fn stored(
+        version: VersionId,
+        to: Stage,
+        actor: Actor,
+        verdict: Verdict,
+        basis: Digest,
+        at: Instant,
+    ) -> Self {
+        Self { version, to, actor, verdict, basis, at, comment: String::new() }
     }
 
     /// Says why.
@@ -536,6 +549,20 @@ impl MoveCause {
             Self::Displaced => "displaced",
             Self::Import => "import",
         }
+    }
+}
+
+impl FromStr for MoveCause {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        [Self::Promote, Self::Rollback, Self::Displaced, Self::Import]
+            .into_iter()
+            .find(|cause| cause.as_str() == text)
+            .ok_or_else(|| {
+                Error::invalid("move_cause", "is no cause of a move")
+                    .with("cause", text.escape_debug())
+            })
     }
 }
 

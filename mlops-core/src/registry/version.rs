@@ -58,10 +58,23 @@ pub struct ModelVersion {
 impl ModelVersion {
     /// A version in no stage with nothing but its manifest; for backends.
     pub fn new(id: VersionId, manifest: Manifest, author: Actor, created: Instant) -> Self {
+        let digest = manifest.digest();
+        Self::with_digest(id, manifest, digest, author, created)
+    }
+
+    /// As [`ModelVersion::new`], with the digest that was stored; for backends. Whether it is the
+    /// manifest's is for a proof to find out, not for every reader.
+    pub fn with_digest(
+        id: VersionId,
+        manifest: Manifest,
+        digest: Digest,
+        author: Actor,
+        created: Instant,
+    ) -> Self {
         Self {
             model: id.model,
             number: id.number,
-            digest: manifest.digest(),
+            digest,
             manifest,
             author,
             created,

@@ -100,11 +100,12 @@ impl SignatureCheck {
         if self.is_ok() {
             return Ok(self.notes);
         }
-        let lines: Vec<_> = self.faults.iter().take(MAX_LINES).map(ToString::to_string).collect();
-        let mut message = format!("data does not fit the signature: {}", lines.join("; "));
+        let mut lines: Vec<_> =
+            self.faults.iter().take(MAX_LINES).map(ToString::to_string).collect();
         if self.faults.len() > MAX_LINES {
-            message += &format!("; and {} more", self.faults.len() - MAX_LINES);
+            lines.push(format!("and {} more", self.faults.len() - MAX_LINES));
         }
+        let message = format!("data does not fit the signature: {}", lines.join("; "));
         Err(Error::invalid(operation, message))
     }
 }

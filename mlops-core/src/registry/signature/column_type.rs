@@ -239,11 +239,11 @@ impl Number {
     fn within(&self, to: &Self) -> bool {
         match (self, to) {
             (Self::Signed(from), Self::Signed(to))
-            | (Self::Unsigned(from), Self::Unsigned(to) | Self::Float(to))
-            | (Self::Float(from), Self::Float(to)) => from <= to,
+            | (Self::Unsigned(from), Self::Unsigned(to))
+            | (Self::Signed(from) | Self::Unsigned(from) | Self::Float(from), Self::Float(to)) => {
+                from <= to
+            }
             (Self::Unsigned(from), Self::Signed(to)) => from < to,
-            // -2^(n-1) is a power of two, which every float that holds its neighbours holds as well.
-            (Self::Signed(from), Self::Float(to)) => from - 1 <= *to,
             (Self::Signed(_), Self::Unsigned(_)) | (Self::Float(_), _) => false,
         }
     }

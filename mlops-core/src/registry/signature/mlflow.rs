@@ -14,6 +14,10 @@
 //!
 //! MLflow does not say whether the items of an array may be null and takes it that they may not: so
 //! `list<T?>` goes out as it can and comes back as `list<T>`.
+//!
+//! `Schema.from_json` of MLflow 2.22.5 and 3.17.2 gives back its own schemas unchanged after a way
+//! through here. 2.9.2 writes `optional` instead of `required`, which is read, but does not read
+//! `required`, which is written.
 
 use std::collections::BTreeMap;
 
@@ -50,7 +54,7 @@ struct Spec {
     name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     required: Option<bool>,
-    /// What MLflow wrote before `required`.
+    /// What MLflow 2.9 wrote instead of `required`.
     #[serde(default, skip_serializing)]
     optional: Option<bool>,
 }

@@ -180,10 +180,7 @@ impl<'a> Parser<'a> {
             "timestamp" => {
                 self.expect("[")?;
                 let unit = self.unit(&UNITS)?;
-                let zone = match self.take(",") {
-                    true => Some(self.name(in_zone)?),
-                    false => None,
-                };
+                let zone = if self.take(",") { Some(self.name(in_zone)?) } else { None };
                 self.expect("]")?;
                 ColumnType::Timestamp { unit, zone }
             }
@@ -311,10 +308,10 @@ impl<'a> Parser<'a> {
     }
 
     fn expect(&mut self, token: &'static str) -> Result<()> {
-        match self.take(token) {
-            true => Ok(()),
-            false => Err(self.error("expected another character").with("expected", token)),
+        if self.take(token) {
+            return Ok(());
         }
+        Err(self.error("expected another character").with("expected", token))
     }
 
     fn skip_spaces(&mut self) {

@@ -1,4 +1,4 @@
-//! Files of a run, and the objects that they and sealed chunks name.
+//! Files of a run, and the objects that they, sealed chunks and versions name.
 //!
 //! A row of `blobs` is there exactly as long as something names it. Whoever takes the last name away
 //! removes the row in the same transaction and hands the object to the caller for deletion.
@@ -77,6 +77,7 @@ pub(super) fn drop_if_unnamed(sql: &Connection, blob: i64) -> Outcome<Option<Blo
             "DELETE FROM blobs WHERE id = ?1
                AND NOT EXISTS (SELECT 1 FROM artifacts WHERE blob = ?1)
                AND NOT EXISTS (SELECT 1 FROM chunks WHERE blob = ?1)
+               AND NOT EXISTS (SELECT 1 FROM version_blobs WHERE blob = ?1)
              RETURNING digest, size, location",
         )?
         .query_row([blob], |row| read_blob(row, 0))

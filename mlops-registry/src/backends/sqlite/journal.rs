@@ -11,7 +11,7 @@ use super::fail::{Fail, Outcome};
 /// A write seals when this many rows wait: hashing costs about 1 µs a row, so a write never waits long.
 const SEAL_AT: i64 = 1_024;
 
-/// Writes one row in the caller's transaction.
+/// Writes one row in the caller's transaction, and returns its number.
 pub(super) fn append(
     connection: &Connection,
     now: i64,
@@ -19,7 +19,7 @@ pub(super) fn append(
     operation: &str,
     node: &Node,
     payload: &Value,
-) -> Outcome<()> {
+) -> Outcome<i64> {
     connection
         .prepare_cached(
             "INSERT INTO journal (at, actor, operation, node, payload) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -29,7 +29,7 @@ pub(super) fn append(
     if sequence % SEAL_AT == 0 {
         seal(connection)?;
     }
-    Ok(())
+    Ok(sequence)
 }
 
 /// At most `limit` rows after position `after`.

@@ -10,17 +10,25 @@
 //! What it does not do: work on a network file system, where file locks lie.
 
 mod artifacts;
+mod catalog;
 mod chunks;
 mod experiments;
 mod fail;
 mod journal;
+mod lineage;
+mod model_pages;
+mod model_trash;
+mod models;
 mod names;
 mod page;
 mod pages;
+mod promotion;
+mod registry;
 mod runs;
 mod schema;
 mod search;
 mod trash;
+mod versions;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -70,7 +78,7 @@ impl SqliteOptions {
     }
 }
 
-/// A tracker and journal in one SQLite file. Clones share its connections.
+/// Tracker, registry, catalog, lineage and journal in one SQLite file. Clones share its connections.
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
     store: Arc<Store>,
@@ -94,7 +102,7 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn journal(&self, operation: &str, node: &Node, payload: &serde_json::Value) -> Outcome<()> {
+    fn journal(&self, operation: &str, node: &Node, payload: &serde_json::Value) -> Outcome<i64> {
         journal::append(self.sql, self.now, self.actor, operation, node, payload)
     }
 }

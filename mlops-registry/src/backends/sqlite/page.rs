@@ -23,6 +23,7 @@ pub(super) struct Cursor {
 enum Position {
     Experiment { newest: i64, name: String, id: ExperimentId },
     Run(RunPosition),
+    Record(RecordPosition),
 }
 
 /// The last run that was returned.
@@ -34,6 +35,15 @@ pub(super) struct RunPosition {
     pub(super) values: Vec<OrderValue>,
     pub(super) started: i64,
     pub(super) id: RunId,
+}
+
+/// The last model or version that was returned.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct RecordPosition {
+    /// What was made after the first page has a greater row number.
+    pub(super) newest: i64,
+    /// Its value of each key of the order, and of what follows to make the order whole.
+    pub(super) values: Vec<OrderValue>,
 }
 
 /// A value of an order; numbers as bits, because JSON rounds.
@@ -76,17 +86,28 @@ impl Cursor {
         Self { q: 0, at: Position::Run(position) }
     }
 
+    pub(super) fn after_record(position: RecordPosition) -> Self {
+        Self { q: 0, at: Position::Record(position) }
+    }
+
     pub(super) fn experiment(self) -> Option<(i64, String, ExperimentId)> {
         match self.at {
             Position::Experiment { newest, name, id } => Some((newest, name, id)),
-            Position::Run(_) => None,
+            _ => None,
         }
     }
 
     pub(super) fn run(self) -> Option<RunPosition> {
         match self.at {
             Position::Run(position) => Some(position),
-            Position::Experiment { .. } => None,
+            _ => None,
+        }
+    }
+
+    pub(super) fn record(self) -> Option<RecordPosition> {
+        match self.at {
+            Position::Record(position) => Some(position),
+            _ => None,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mlops_core::filter::param_number;
+use mlops_core::registry::lineage as edges_of;
 use mlops_core::tracking::check::{self, Life};
 use mlops_core::tracking::{
     BlobLocation, CreateRun, DatasetInput, Digest, Lease, Run, RunChanges, RunStatus, events,
@@ -12,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::fail::{Fail, Outcome};
 use super::names::{self, Names};
-use super::{Writer, artifacts, chunks, experiments};
+use super::{Writer, artifacts, chunks, experiments, lineage};
 
 const COLUMNS: &str = "r.id, r.uid, x.uid, r.parent, r.name, r.status, r.user, r.started, r.ended, \
                        r.deleted, r.note, r.lease_host, r.lease_process, r.lease_until, \
@@ -141,6 +142,9 @@ pub(super) fn update(
         insert_param(sql, row, key, value)?;
     }
     changed.inputs = set_inputs(sql, row, changes.inputs)?;
+    for input in &changed.inputs {
+        lineage::add(sql, &edges_of::of_input(input, &id.into()))?;
+    }
     if let Some(chunk) = append {
         chunks::append(sql, &stored, &chunk)?;
         changed.metrics = Some(chunk);

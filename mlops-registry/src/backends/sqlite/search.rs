@@ -4,7 +4,10 @@
 //! unknown, so SQL's own three-valued logic gives the same answer as the walk over the tree
 //! ([`Filter::matches`]). No text of the filter ever becomes SQL text.
 
-use mlops_core::filter::{Aggregate, Attribute, Comparison, DatasetField, Field, Filter, Literal};
+use mlops_core::RunId;
+use mlops_core::filter::{
+    Aggregate, Attribute, Comparison, DatasetField, Field, Filter, Literal, Member,
+};
 use mlops_core::tracking::View;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
@@ -17,7 +20,8 @@ pub(super) struct Sql<'c> {
     connection: &'c Connection,
     text: String,
     values: Vec<Value>,
-    /// The table alias whose columns `deleted`, `id`, … are meant: `r` for runs, `e` for experiments.
+    /// The table alias whose columns `deleted`, `id`, … are meant: `r` for runs, `e` for experiments,
+    /// `m` for models, `v` for versions (whose model is joined as `m`).
     alias: &'static str,
     /// The key whose summary is joined as `o`, and known to be there and not NaN.
     joined: Option<i64>,
@@ -88,6 +92,10 @@ impl<'c> Sql<'c> {
     pub(super) fn view(&mut self, view: View) -> &mut Self {
         let alias = self.alias;
         match view {
+            View::Active if alias == "v" => self.push("v.deleted IS NULL AND m.deleted IS NULL"),
+            View::Deleted if alias == "v" => {
+                self.push("(v.deleted IS NOT NULL OR m.deleted IS NOT NULL)")
+            }
             View::Active => self.push(&format!("{alias}.deleted IS NULL")),
             View::Deleted => self.push(&format!("{alias}.deleted IS NOT NULL")),
             _ => self.push("1"),
@@ -110,9 +118,19 @@ impl<'c> Sql<'c> {
         match filter {
             Filter::All => Ok(self.push("1")),
             Filter::Term(Field::Dataset(field), comparison) => Ok(self.dataset(*field, comparison)),
-            // Neither runs nor experiments have any.
-            Filter::Term(Field::Member(_), comparison) => {
-                Ok(self.push(if *comparison == Comparison::IsNull { "1" } else { "0" }))
+            Filter::Term(Field::Member(member), comparison) => {
+                Ok(self.member(*member, comparison))
+            }
+            Filter::Term(Field::Attribute(Attribute::SourceRun), Comparison::Eq(literal))
+                if self.alias == "v" =>
+            {
+                // By its index, and not as text.
+                let id = match literal {
+                    Literal::Text(text) => text.parse::<RunId>().ok(),
+                    Literal::Number(_) => None,
+                };
+                self.push("v.run = ");
+                Ok(self.bind(id.map_or(Value::Null, |id| Value::Blob(id.as_bytes().to_vec()))))
             }
             Filter::Term(field, comparison) => {
                 let scalar = self.scalar(field)?;
@@ -151,26 +169,48 @@ impl<'c> Sql<'c> {
 
     /// A dataset term is true if any input makes it true, and never unknown.
     fn dataset(&mut self, field: DatasetField, comparison: &Comparison) -> &mut Self {
-        if self.alias != "r" {
-            return self.push(if *comparison == Comparison::IsNull { "1" } else { "0" });
-        }
-        if *comparison == Comparison::IsNull {
-            let run = self.run_id();
-            return self.push(&format!("NOT EXISTS (SELECT 1 FROM inputs i WHERE i.run = {run})"));
-        }
+        let inputs = match self.alias {
+            "r" => format!("inputs i WHERE i.run = {}", self.run_id()),
+            "v" => "version_inputs i WHERE i.version = v.id".to_owned(),
+            _ => return self.push(if *comparison == Comparison::IsNull { "1" } else { "0" }),
+        };
         let column = match field {
             DatasetField::Name => "i.name",
             DatasetField::Digest => "i.digest",
             _ => "i.context",
         };
-        let scalar = Scalar {
-            text: Some(Expression::new(column)),
-            number: None,
-            missing: Expression::new("0"),
+        let scalar = Scalar::text(column);
+        self.any(&inputs, &scalar, comparison)
+    }
+
+    /// So is one about aliases or stages.
+    fn member(&mut self, member: Member, comparison: &Comparison) -> &mut Self {
+        let (members, column) = match (self.alias, member) {
+            // Every version is in one stage, which an index knows.
+            ("v", Member::Stage) if *comparison == Comparison::IsNull => return self.push("0"),
+            ("v", Member::Stage) => {
+                let condition = compare(&Scalar::text("v.stage"), comparison);
+                return self.expression(condition);
+            }
+            ("v", Member::Alias) => {
+                ("aliases i WHERE i.model = v.model AND i.number = v.number", "i.alias")
+            }
+            ("m", Member::Alias) => ("aliases i WHERE i.model = m.id", "i.alias"),
+            ("m", Member::Stage) => {
+                ("versions i WHERE i.model = m.id AND i.stage <> 'None'", "i.stage")
+            }
+            _ => return self.push(if *comparison == Comparison::IsNull { "1" } else { "0" }),
         };
-        let run = self.run_id();
-        self.push(&format!("EXISTS (SELECT 1 FROM inputs i WHERE i.run = {run} AND "));
-        let condition = compare(&scalar, comparison);
+        self.any(members, &Scalar::text(column), comparison)
+    }
+
+    /// Whether there is a row of which the comparison is true; for `is null`, whether there is none.
+    fn any(&mut self, rows: &str, scalar: &Scalar, comparison: &Comparison) -> &mut Self {
+        if *comparison == Comparison::IsNull {
+            return self.push(&format!("NOT EXISTS (SELECT 1 FROM {rows})"));
+        }
+        self.push(&format!("EXISTS (SELECT 1 FROM {rows} AND "));
+        let condition = compare(scalar, comparison);
         self.expression(condition).push(")")
     }
 
@@ -186,20 +226,23 @@ impl<'c> Sql<'c> {
             Field::Attribute(attribute) => self.attribute(*attribute),
             Field::Metric(aggregate, name) => self.metric(*aggregate, name)?,
             Field::Param(name) => {
-                let Some(key) = self.key(name)?.filter(|_| self.alias == "r") else {
-                    return Ok(Scalar::unknown());
+                let Some(key) = self.key(name)? else { return Ok(Scalar::unknown()) };
+                let from = match self.alias {
+                    "r" => format!("FROM params p WHERE p.run = {} AND p.key = ?", self.run_id()),
+                    "v" => "FROM version_params p WHERE p.version = v.id AND p.key = ?".to_owned(),
+                    _ => return Ok(Scalar::unknown()),
                 };
-                let from = format!("FROM params p WHERE p.run = {} AND p.key = ?", self.run_id());
                 let column = |column| Expression::with(format!("(SELECT p.{column} {from})"), key);
                 let text = column("value");
                 Scalar { missing: text.is_null(), text: Some(text), number: Some(column("number")) }
             }
             Field::Tag(name) => {
                 let Some(key) = self.key(name)? else { return Ok(Scalar::unknown()) };
-                let table = if self.alias == "r" {
-                    format!("tags t WHERE t.run = {}", self.run_id())
-                } else {
-                    "experiment_tags t WHERE t.experiment = e.id".to_owned()
+                let table = match self.alias {
+                    "r" => format!("tags t WHERE t.run = {}", self.run_id()),
+                    "m" => "model_tags t WHERE t.model = m.id".to_owned(),
+                    "v" => "version_tags t WHERE t.version = v.id".to_owned(),
+                    _ => "experiment_tags t WHERE t.experiment = e.id".to_owned(),
                 };
                 let text =
                     Expression::with(format!("(SELECT t.value FROM {table} AND t.key = ?)"), key);
@@ -214,9 +257,18 @@ impl<'c> Sql<'c> {
     }
 
     fn metric(&self, aggregate: Aggregate, name: &str) -> Outcome<Scalar> {
-        let Some(key) = self.key(name)?.filter(|_| self.alias == "r") else {
-            return Ok(Scalar::unknown());
-        };
+        let Some(key) = self.key(name)? else { return Ok(Scalar::unknown()) };
+        match self.alias {
+            "r" => {}
+            // A version has one value of each metric.
+            "v" => {
+                let from = "FROM version_metrics s WHERE s.version = v.id AND s.key = ?";
+                let value = Expression::with(format!("(SELECT s.value {from})"), key);
+                let missing = Expression::with(format!("(NOT EXISTS (SELECT 1 {from}))"), key);
+                return Ok(Scalar { missing, text: None, number: Some(value) });
+            }
+            _ => return Ok(Scalar::unknown()),
+        }
         let column = match aggregate {
             Aggregate::Min => "min",
             Aggregate::Max => "max",
@@ -249,10 +301,20 @@ impl<'c> Sql<'c> {
             Scalar { missing: number.is_null(), text: None, number: Some(number) }
         };
         match (attribute, alias) {
-            (Attribute::Id, _) => text(format!("lower(hex({alias}.uid))")),
+            (Attribute::Name, "v") => text("m.name".into()),
+            (Attribute::Started, "m" | "v") => number(format!("{alias}.created")),
+            (Attribute::Updated, "m" | "v") => number(format!("{alias}.updated")),
+            (Attribute::Note, "m" | "v") => text(format!("{alias}.note")),
+            (Attribute::Version, "v") => number("v.number".into()),
+            (Attribute::User, "v") => text("v.author".into()),
+            (Attribute::Digest, "v") => text("lower(hex(v.digest))".into()),
+            (Attribute::SourceRun, "v") => {
+                text("(CASE WHEN v.run IS NULL THEN NULL ELSE lower(hex(v.run)) END)".into())
+            }
+            (Attribute::Id, "r" | "e") => text(format!("lower(hex({alias}.uid))")),
             (Attribute::Name, _) => text(format!("{alias}.name")),
             (Attribute::Started, "r") => number("r.started".into()),
-            (Attribute::Started, _) => number("e.created".into()),
+            (Attribute::Started, "e") => number("e.created".into()),
             (Attribute::Ended, "r") => number("r.ended".into()),
             (Attribute::Duration, "r") => number("((r.ended - r.started) / 1000000.0)".into()),
             (Attribute::Status, "r") => text("r.status".into()),
@@ -271,6 +333,11 @@ impl<'c> Sql<'c> {
 }
 
 impl Scalar {
+    /// A text column that is always there.
+    fn text(column: &str) -> Self {
+        Self { text: Some(Expression::new(column)), number: None, missing: Expression::new("0") }
+    }
+
     /// What no record has.
     fn unknown() -> Self {
         Self { text: None, number: None, missing: Expression::new("1") }

@@ -5,7 +5,7 @@ use mlops_core::{Error, ErrorKind, ExperimentId, RunId, time};
 use rusqlite::{Connection, params};
 
 use super::fail::Outcome;
-use super::{Writer, artifacts, experiments, runs};
+use super::{Writer, artifacts, experiments, lineage, runs};
 
 pub(super) fn plan(sql: &Connection, what: &Purge) -> Outcome<PurgePlan> {
     let op = "tracker.plan_purge";
@@ -147,6 +147,7 @@ fn purge_run(writer: &Writer<'_>, stored: &runs::Stored, report: &mut PurgeRepor
         report.freed.extend(artifacts::drop_if_unnamed(sql, blob)?);
     }
     let run = &stored.run;
+    lineage::forget(sql, &run.id.into())?;
     writer.journal(events::RUN_PURGE, &run.id.into(), &events::run_purge(run))?;
     report.runs += 1;
     Ok(())
