@@ -9,6 +9,8 @@
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints and may stop")]
 
+mod harness;
+
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -21,7 +23,9 @@ use mlops::tracking::{
     RunStatus,
 };
 use mlops::{ExperimentName, Key, RunId, SpoolId, Workspace};
-use serde_json::{Value, json};
+use serde_json::json;
+
+use harness::{Cost, cpu, figure, fresh, in_memory, median, noise, peak_mb, round, start, timed};
 
 fn main() {
     let arguments: Vec<String> =
@@ -46,74 +50,6 @@ fn main() {
             bench();
         }
     }
-}
-
-/// Prints one figure.
-fn figure(operation: &str, n: u64, cost: &Cost, extra: Value) {
-    let mut line = json!({
-        "peer": "mlops",
-        "version": env!("CARGO_PKG_VERSION"),
-        "backend": "sqlite",
-        "op": operation,
-        "n": n,
-        "wall_s": round(cost.wall, 9),
-        "cpu_s": round(cost.cpu, 9),
-        "cpu_us_per_unit": round(cost.cpu / n as f64 * 1e6, 4),
-    });
-    if let (Value::Object(line), Value::Object(extra)) = (&mut line, extra) {
-        line.extend(extra);
-    }
-    println!("{line}");
-}
-
-fn round(value: f64, digits: i32) -> f64 {
-    (value * 10f64.powi(digits)).round() / 10f64.powi(digits)
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Cost {
-    wall: f64,
-    cpu: f64,
-}
-
-fn cpu() -> f64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    now.tv_sec as f64 + now.tv_nsec as f64 / 1e9
-}
-
-fn timed<T>(work: impl FnOnce() -> T) -> (Cost, T) {
-    let (wall, before) = (Instant::now(), cpu());
-    let done = work();
-    (Cost { wall: wall.elapsed().as_secs_f64(), cpu: cpu() - before }, done)
-}
-
-/// The round with the median CPU time.
-fn median<T>(rounds: usize, mut work: impl FnMut() -> T) -> (Cost, T) {
-    let mut all: Vec<(Cost, T)> = (0..rounds).map(|_| timed(&mut work)).collect();
-    all.sort_by(|a, b| a.0.cpu.total_cmp(&b.0.cpu));
-    all.swap_remove(rounds / 2)
-}
-
-/// The process's peak memory, in MB.
-fn peak_mb() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1_024.0
-}
-
-fn fresh() -> (tempfile::TempDir, Workspace) {
-    let dir = tempfile::tempdir().unwrap();
-    let ws = block_on(Workspace::open(dir.path().join("mlops"))).unwrap();
-    (dir, ws)
-}
-
-fn start(ws: &Workspace) -> mlops::ActiveRun {
-    block_on(ws.run("bench").unwrap().without_capture().start()).unwrap()
-}
-
-fn noise(seed: &mut u64) -> f64 {
-    *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    (*seed >> 11) as f64 / (1u64 << 53) as f64
 }
 
 fn open() {
@@ -467,10 +403,7 @@ fn populate(ws: &Workspace, count: usize) {
 
 fn search() {
     for count in [10_000, 100_000] {
-        // In memory if there is such a place: filling the store durably would take minutes.
-        let shm = Path::new("/dev/shm");
-        let base = if shm.is_dir() { shm.to_owned() } else { std::env::temp_dir() };
-        let dir = tempfile::tempdir_in(base).unwrap();
+        let dir = in_memory();
         let path: PathBuf = dir.path().join("mlops");
         let ws = block_on(Workspace::open(&path)).unwrap();
         let (cost, ()) = timed(|| populate(&ws, count));

@@ -6,8 +6,9 @@
 //!
 //! Trains six models that say, at the scheduled departure, whether a flight will arrive more than half
 //! an hour late; tracks each as a run with its metrics at every iteration; compares them and keeps the
-//! best with its plots. Each step is a function, in the order in which a model lives; what later steps
-//! show (validation, features, promotion, drift, recovery) joins at the end of `main`.
+//! best with its plots; registers it, promotes it under a policy, promotes a worse one by mistake and
+//! rolls back. Each step is a function, in the order in which a model lives; what later steps show
+//! (validation, features, drift, recovery) joins at the end of `main`.
 
 #![allow(clippy::print_stdout, reason = "an example talks to the one who runs it")]
 #![allow(unreachable_pub, reason = "the modules are written as a library would be")]
@@ -16,6 +17,7 @@ mod flights {
     pub mod data;
     pub mod model;
     pub mod plot;
+    pub mod stages;
 }
 
 use std::path::{Path, PathBuf};
@@ -26,6 +28,7 @@ use flights::model::{
     AtThreshold, Metrics, Model, Sample, Settings, at_threshold, log_loss, roc_auc, roc_curve,
 };
 use flights::plot::{Line, metric_curves, roc};
+use flights::stages;
 use mlops::blobs::DownloadBlob;
 use mlops::tracking::{DatasetContext, DatasetInput, HistoryQuery, Run};
 use mlops::{ActiveRun, Key, RunId, Workspace};
@@ -44,8 +47,10 @@ async fn main() -> Result<()> {
 
     let (flights, split) = read_data()?;
     let parent = train_all(&ws, &flights, &split).await?;
-    let best = compare(&ws, parent).await?;
-    judge(&ws, &best, &flights, &split).await?;
+    let runs = compare(&ws, parent).await?;
+    let (Some(best), Some(worst)) = (runs.first(), runs.last()) else { return Err("no runs".into()) };
+    judge(&ws, best, &flights, &split).await?;
+    release(&ws, best, worst, &flights, &split).await?;
     prove(&ws, parent).await?;
 
     println!(
@@ -183,7 +188,7 @@ async fn curve(ws: &Workspace, run: RunId, metric: &str) -> Result<Vec<(f64, f64
 }
 
 /// Searches the runs of this search, best first, and prints them side by side.
-async fn compare(ws: &Workspace, parent: RunId) -> Result<Run> {
+async fn compare(ws: &Workspace, parent: RunId) -> Result<Vec<Run>> {
     let filter = format!("parent = '{parent}' and status = 'finished'");
     let runs = ws.search(&filter, &["metrics.`validation/auc` desc"]).await?;
     println!(
@@ -203,15 +208,15 @@ async fn compare(ws: &Workspace, parent: RunId) -> Result<Run> {
         );
     }
     assert_eq!(runs.len(), 6, "all runs of this search were found");
-    let best = runs.into_iter().next().ok_or("no run")?;
+    let best = runs.first().ok_or("no run")?;
     let auc = best.metrics["validation/auc"].last;
     println!("\nbest: {} with AUC {auc:.4} on October", best.name);
     assert!((0.70..0.75).contains(&auc), "the best AUC is {auc}");
     assert_eq!(best.params["features"], FeatureSet::CalendarCarrierWeather.to_string());
-    Ok(best)
+    Ok(runs)
 }
 
-/// Loads the best model back from the store and judges it on the months that nobody has seen.
+/// Loads the best run's model back from the store and judges it on the months that nobody has seen.
 async fn judge(ws: &Workspace, best: &Run, flights: &Flights, split: &Split) -> Result<()> {
     let dir = tempfile::tempdir()?;
     ws.download_artifacts(best.id, "model", dir.path(), &DownloadBlob::default()).await?;
@@ -237,6 +242,22 @@ async fn judge(ws: &Workspace, best: &Run, flights: &Flights, split: &Split) -> 
     run.log_artifact("plots/roc.png", plot).await?;
     run.finish().await?;
     Ok(())
+}
+
+/// Registers the best model and the worst, and lets the policy decide which one serves.
+async fn release(
+    ws: &Workspace,
+    best: &Run,
+    worst: &Run,
+    flights: &Flights,
+    split: &Split,
+) -> Result<()> {
+    println!();
+    let best = stages::register(ws, best, "Logistic regression, all columns").await?;
+    let worst = stages::register(ws, worst, "Logistic regression, the calendar only").await?;
+    stages::promote(ws, &best, &worst, flights, split).await?;
+    let dir = tempfile::tempdir()?;
+    stages::deploy(ws, &dir.path().join("deployed")).await
 }
 
 /// What the store says afterwards must be what happened.

@@ -7,14 +7,17 @@ use std::sync::Arc;
 use mlops_core::journal::Actor;
 use mlops_core::time::{Clock, SystemClock};
 use mlops_core::{BackendUrl, Error, ErrorKind, Result};
-use mlops_registry::{Recovered, Tracking, TrackingOptions};
+use mlops_registry::{Models, Recovered, Tracking, TrackingOptions};
+
+/// Most bytes of models that are kept loaded, unless asked otherwise.
+const MODEL_CACHE_BYTES: u64 = 4 << 30;
 
 /// An opened workspace; clones are cheap and share it.
 ///
-/// Derefs to [`Tracking`], so `ws.run("churn")` starts a run.
+/// Derefs to [`Tracking`], so `ws.run("churn")` starts a run; [`Workspace::models`] is the model registry.
 #[derive(Debug, Clone)]
 pub struct Workspace {
-    tracking: Tracking,
+    models: Models,
     directory: Option<PathBuf>,
     recovered: Arc<Recovered>,
 }
@@ -50,7 +53,21 @@ impl Workspace {
             clock: Arc::new(SystemClock),
             options: TrackingOptions::default(),
             max_bytes: None,
+            model_cache_bytes: MODEL_CACHE_BYTES,
         }
+    }
+
+    /// Models, versions and stages. What is loaded is kept in `cache/models` of an embedded workspace.
+    ///
+    /// ```
+    /// # futures::executor::block_on(async {
+    /// let ws = mlops::Workspace::connect("memory:").await?;
+    /// let version = ws.models().register("churn")?.file("model.json", b"{}".to_vec())?.register().await?;
+    /// assert_eq!(ws.models().resolve("models:/churn/latest").await?, version.id());
+    /// # Ok::<_, mlops::Error>(()) }).unwrap();
+    /// ```
+    pub fn models(&self) -> &Models {
+        &self.models
     }
 
     /// The local directory of an embedded workspace.
@@ -68,7 +85,7 @@ impl Deref for Workspace {
     type Target = Tracking;
 
     fn deref(&self) -> &Tracking {
-        &self.tracking
+        self.models.tracking()
     }
 }
 
@@ -81,6 +98,7 @@ pub struct WorkspaceBuilder {
     clock: Arc<dyn Clock>,
     options: TrackingOptions,
     max_bytes: Option<u64>,
+    model_cache_bytes: u64,
 }
 
 impl WorkspaceBuilder {
@@ -108,13 +126,23 @@ impl WorkspaceBuilder {
         self
     }
 
+    /// Bounds the cache of loaded models; 4 GiB if not set. With 0 there is none, and each load brings
+    /// the files from the store.
+    pub fn model_cache_bytes(mut self, bytes: u64) -> Self {
+        self.model_cache_bytes = bytes;
+        self
+    }
+
     /// Opens it.
     ///
     /// # Errors
     /// As [`Workspace::open`].
     pub async fn open(self) -> Result<Workspace> {
-        let (tracking, directory) = match self.url.scheme() {
-            "memory" => (Tracking::in_memory()?, None),
+        let (models, directory) = match self.url.scheme() {
+            "memory" => {
+                let models = Models::in_memory_at(self.clock)?.with_label("memory:");
+                (self.actor.map_or_else(|| models.clone(), |actor| models.acting_as(actor)), None)
+            }
             #[cfg(feature = "sqlite")]
             "sqlite" => {
                 let path = self.url.path().unwrap_or(Path::new("mlops")).to_owned();
@@ -132,12 +160,13 @@ impl WorkspaceBuilder {
                 .with_hint("a plain path, or the feature `sqlite`, gives the embedded store"));
             }
         };
-        let recovered = Arc::new(tracking.recover().await?);
-        Ok(Workspace { tracking, directory, recovered })
+        let recovered = Arc::new(models.tracking().recover().await?);
+        Ok(Workspace { models, directory, recovered })
     }
 
     #[cfg(feature = "sqlite")]
-    fn embedded(self, directory: &Path) -> Result<Tracking> {
+    fn embedded(self, directory: &Path) -> Result<Models> {
+        use mlops_registry::ModelCache;
         use mlops_registry::backends::sqlite::{SqliteOptions, SqliteStore};
         use mlops_registry::blobs::Blobs;
         use mlops_registry::durable::DurableLocal;
@@ -152,19 +181,34 @@ impl WorkspaceBuilder {
             Some(actor) => actor,
             None => mlops_registry::default_actor()?,
         };
-        let tracker = Arc::new(SqliteStore::open(
+        let metadata = Arc::new(SqliteStore::open(
             directory.join("metadata.db"),
             Arc::clone(&self.clock),
-            actor,
+            actor.clone(),
             options,
         )?);
-        Tracking::new(
-            Arc::clone(&tracker) as Arc<_>,
-            tracker,
+        let tracking = Tracking::new(
+            Arc::clone(&metadata) as _,
+            Arc::clone(&metadata) as _,
             Blobs::new(Arc::new(store)),
             directory.join("spool"),
             self.clock,
             self.options,
+        )?;
+        // A copy says where it comes from: by a path that means the same from anywhere on this machine.
+        let label = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
+        let models = Models::new(
+            Arc::clone(&metadata) as _,
+            Arc::clone(&metadata) as _,
+            metadata,
+            tracking,
+            actor,
         )
+        .with_label(label.to_string_lossy());
+        if self.model_cache_bytes == 0 {
+            return Ok(models);
+        }
+        let cache = directory.join("cache").join("models");
+        Ok(models.with_cache(ModelCache::open(cache, self.model_cache_bytes)?))
     }
 }

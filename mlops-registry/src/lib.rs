@@ -9,15 +9,22 @@ mod points;
 mod recover;
 mod spool;
 mod tracking;
+mod yaml;
 
 pub mod backends;
 pub mod blobs;
 pub mod capture;
 pub mod durable;
+pub mod feed;
 #[cfg(feature = "sqlite")]
 pub mod mlflow;
+pub mod models;
 
 pub use active::{ActiveRun, Batch, RunBuilder};
+pub use models::{
+    Authorized, DownloadModel, LoadedModel, ModelCache, Models, ModelsProof, RegisterBuilder,
+    ReplayPlan, SigningKey, VerifyModels, access_from_text, policy_from_text,
+};
 pub use recover::Recovered;
 pub use tracking::{Retention, RetentionPlan, Tracking, TrackingOptions};
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mlops_core::filter::{Attribute, Comparison, Field, Filter, Literal};
-use mlops_core::journal::Journal;
+use mlops_core::journal::{Actor, Journal};
 use mlops_core::time::Clock;
 use mlops_core::tracking::{
     Artifact, Blob, CreateExperiment, Expect, Experiment, ExperimentQuery, HistoryQuery,
@@ -22,6 +22,7 @@ use mlops_core::{ArtifactPath, Error, ErrorKind, ExperimentName, Key, Result, Ru
 
 use crate::active::RunBuilder;
 use crate::active::seal::delete_if_refused;
+use crate::backends::memory::MemoryStore;
 use crate::blobs::{BlobReader, BlobSource, Blobs, DownloadBlob, Progress, PutBlob};
 use crate::history;
 use crate::spool::io_error;
@@ -107,7 +108,7 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) options: TrackingOptions,
     /// Removes the spool directory of a store in memory when the last handle is gone.
-    _temporary: Option<tempfile::TempDir>,
+    temporary: Option<Arc<tempfile::TempDir>>,
 }
 
 impl fmt::Debug for Tracking {
@@ -136,7 +137,7 @@ impl Tracking {
         let spools = spools.into();
         std::fs::create_dir_all(&spools)
             .map_err(|e| io_error("cannot make the spool directory", &spools, e))?;
-        let parts = Parts { tracker, journal, blobs, spools, clock, options, _temporary: None };
+        let parts = Parts { tracker, journal, blobs, spools, clock, options, temporary: None };
         Ok(Self(Arc::new(parts)))
     }
 
@@ -145,26 +146,44 @@ impl Tracking {
     /// # Errors
     /// `Unavailable` if no temporary directory can be made for the spools.
     pub fn in_memory() -> Result<Self> {
-        use mlops_core::journal::Actor;
-        use mlops_core::time::SystemClock;
+        let clock: Arc<dyn Clock> = Arc::new(time::SystemClock);
+        let memory = MemoryStore::new(Arc::clone(&clock), Actor::new("in-memory")?);
+        Self::over_memory(&memory, clock)
+    }
 
+    /// Tracking over a store in memory that others use too.
+    pub(crate) fn over_memory(memory: &MemoryStore, clock: Arc<dyn Clock>) -> Result<Self> {
         let temporary = tempfile::tempdir().map_err(|e| {
             Error::unavailable("tracking", "cannot make a temporary directory").with_source(e)
         })?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let memory = crate::backends::memory::MemoryStore::new(
-            Arc::clone(&clock),
-            Actor::new("in-memory")?,
-        );
         Ok(Self(Arc::new(Parts {
             tracker: Arc::new(memory.clone()),
-            journal: Arc::new(memory),
+            journal: Arc::new(memory.clone()),
             blobs: Blobs::new(Arc::new(object_store::memory::InMemory::new())),
             spools: temporary.path().to_owned(),
             clock,
             options: TrackingOptions::default(),
-            _temporary: Some(temporary),
+            temporary: Some(Arc::new(temporary)),
         })))
+    }
+
+    /// The same store, for which the journal names `actor` as the one who did it.
+    pub fn acting_as(&self, actor: Actor) -> Self {
+        self.with_tracker(self.0.tracker.acting_as(actor))
+    }
+
+    /// The same store behind another tracker: one that acts for somebody else, or asks for roles.
+    pub(crate) fn with_tracker(&self, tracker: Arc<dyn Tracker>) -> Self {
+        let Parts { journal, blobs, spools, clock, options, temporary, .. } = &*self.0;
+        Self(Arc::new(Parts {
+            tracker,
+            journal: Arc::clone(journal),
+            blobs: blobs.clone(),
+            spools: spools.clone(),
+            clock: Arc::clone(clock),
+            options: options.clone(),
+            temporary: temporary.clone(),
+        }))
     }
 
     pub(crate) fn parts(&self) -> &Parts {

@@ -10,7 +10,7 @@ use mlops_core::time::ManualClock;
 use mlops_registry::backends::memory::MemoryStore;
 
 use crate::build::{ACTOR, NOW};
-use crate::{Case, Fixture, differential, search_differential, tracker_cases};
+use crate::{Case, Fixture, Store, all_cases, differential, search_differential};
 
 /// Why a backend cannot be tested here: its server is not installed, its variable is not set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub fn memory() -> Opened {
     let clock = Arc::new(ManualClock::at_micros(NOW));
     let actor = Actor::new(ACTOR).unwrap();
     let memory = Arc::new(MemoryStore::new(Arc::<ManualClock>::clone(&clock), actor));
-    Ok(Fixture::new(Arc::<MemoryStore>::clone(&memory), memory, clock))
+    Ok(Fixture::new(Store::of(memory), clock))
 }
 
 /// Whether a backend that is absent fails: `MLOPS_TEST_STRICT=1` is set.
@@ -75,7 +75,7 @@ fn conformance(backend: &Backend, strict: bool) -> Vec<Trial> {
             block_on((case.run)(fixture));
         })
     };
-    tracker_cases().into_iter().filter(needed).map(conform).collect()
+    all_cases().into_iter().filter(needed).map(conform).collect()
 }
 
 fn trial(
@@ -131,22 +131,22 @@ mod tests {
     #[test]
     fn an_absent_backend_has_every_case_as_a_test() {
         let backend = Backend { name: "absent", open: absent };
-        assert_eq!(conformance(&backend, false).len(), tracker_cases().len());
+        assert_eq!(conformance(&backend, false).len(), all_cases().len());
     }
 
     #[test]
     fn a_case_that_needs_more_than_the_backend_can_is_no_test_of_it() {
         let backend = Backend { name: "memory", open: memory };
         let tests = conformance(&backend, true);
-        let durable = tracker_cases()
+        let durable = all_cases()
             .into_iter()
             .filter(|case| !(case.requires)(mlops_core::Capability::default()));
-        assert_eq!(tests.len() + durable.count(), tracker_cases().len());
+        assert_eq!(tests.len() + durable.count(), all_cases().len());
     }
 
     #[test]
     fn no_two_cases_have_one_name() {
-        let names: BTreeSet<_> = tracker_cases().iter().map(|case| case.name).collect();
-        assert_eq!(names.len(), tracker_cases().len());
+        let names: BTreeSet<_> = all_cases().iter().map(|case| case.name).collect();
+        assert_eq!(names.len(), all_cases().len());
     }
 }

@@ -3,6 +3,8 @@
 //! Everything is a function of small numbers: no randomness, no clock, so that a case reads the same
 //! in every run and a failure repeats.
 
+mod models;
+
 use bytes::Bytes;
 use mlops_core::time::{Instant, from_micros_lossy};
 use mlops_core::tracking::{
@@ -13,6 +15,8 @@ use mlops_core::tracking::{
 use mlops_core::{ArtifactPath, ExperimentId, Key, RunId, RunName, SpoolId};
 
 use crate::Fixture;
+
+pub use models::*;
 
 /// Where every fixture's clock stands at first: 2023-11-14T22:13:20Z, in microseconds.
 pub const NOW: i64 = 1_700_000_000_000_000;

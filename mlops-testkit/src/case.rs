@@ -2,24 +2,40 @@
 
 use std::any::Any;
 use std::fmt::{self, Debug};
+use std::ops::Deref;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use mlops_core::journal::Journal;
+use mlops_core::lineage::Lineage;
+use mlops_core::registry::{Catalog, Registry};
 use mlops_core::time::ManualClock;
 use mlops_core::tracking::Tracker;
 use mlops_core::{Capability, Error, ErrorKind, Result};
 
 /// Opens the same store anew: another process, as far as the contract goes.
-pub type Reopen = Arc<dyn Fn() -> (Arc<dyn Tracker>, Arc<dyn Journal>) + Send + Sync>;
+pub type Reopen = Arc<dyn Fn() -> Store + Send + Sync>;
+
+/// One store, by all its contracts.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// As a tracker; its actor is [`build::ACTOR`](crate::build::ACTOR).
+    pub tracker: Arc<dyn Tracker>,
+    /// As a journal.
+    pub journal: Arc<dyn Journal>,
+    /// As a registry, of the same actor.
+    pub registry: Arc<dyn Registry>,
+    /// As a catalog, of the same actor.
+    pub catalog: Arc<dyn Catalog>,
+    /// As the graph of lineage.
+    pub lineage: Arc<dyn Lineage>,
+}
 
 /// A fresh, empty store, and the clock that it reads.
 #[derive(Clone)]
 pub struct Fixture {
-    /// The store as a tracker; its actor is [`build::ACTOR`](crate::build::ACTOR).
-    pub tracker: Arc<dyn Tracker>,
-    /// The store as a journal.
-    pub journal: Arc<dyn Journal>,
+    /// The store; a fixture may be used as one.
+    pub store: Store,
     /// The store's clock, at [`build::NOW`](crate::build::NOW). It stands unless a case moves it.
     pub clock: Arc<ManualClock>,
     /// Opens the store once more; there if its capability is `durable`.
@@ -39,19 +55,36 @@ pub struct Case {
     pub run: fn(Fixture) -> BoxFuture<'static, ()>,
 }
 
+impl Store {
+    /// A backend that keeps every contract by itself.
+    pub fn of<S: Tracker + Journal + Registry + Catalog + Lineage>(store: Arc<S>) -> Self {
+        Self {
+            tracker: Arc::<S>::clone(&store),
+            journal: Arc::<S>::clone(&store),
+            registry: Arc::<S>::clone(&store),
+            catalog: Arc::<S>::clone(&store),
+            lineage: store,
+        }
+    }
+}
+
 impl Fixture {
     /// A store without a second opener and with nothing to keep alive.
-    pub fn new(
-        tracker: Arc<dyn Tracker>,
-        journal: Arc<dyn Journal>,
-        clock: Arc<ManualClock>,
-    ) -> Self {
-        Self { tracker, journal, clock, reopen: None, keep: Arc::new(()) }
+    pub fn new(store: Store, clock: Arc<ManualClock>) -> Self {
+        Self { store, clock, reopen: None, keep: Arc::new(()) }
     }
 
     /// How many rows the journal has.
     pub async fn rows(&self) -> usize {
         self.journal.events(0, usize::MAX >> 1).await.unwrap().len()
+    }
+}
+
+impl Deref for Fixture {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.store
     }
 }
 

@@ -32,12 +32,19 @@ mod backend;
 pub mod build;
 pub mod case;
 mod random;
+pub mod registry;
 pub mod saboteurs;
 pub mod tracker;
 
 pub use backend::{Absent, Backend, Opened, memory, random_trials, strict, trials};
-pub use case::{Case, Fixture};
+pub use case::{Case, Fixture, Store};
 pub use random::operations::differential;
 pub use random::searches::search_differential;
 pub use random::{SEARCHES, SEQUENCES};
+pub use registry::registry_cases;
 pub use tracker::tracker_cases;
+
+/// Every case that there is.
+pub fn all_cases() -> Vec<Case> {
+    [tracker_cases(), registry_cases()].concat()
+}

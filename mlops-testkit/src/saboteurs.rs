@@ -19,7 +19,7 @@ use libtest_mimic::{Failed, Trial};
 use self::journal::Forgetful;
 use self::tracker::Sinner;
 use crate::random::{SEARCHES, SEQUENCES};
-use crate::{Case, Opened, memory, random, tracker_cases};
+use crate::{Case, Opened, all_cases, memory, random};
 
 pub use list::{SABOTEURS, Sin};
 
@@ -58,8 +58,9 @@ impl Saboteur {
     /// None: the reference model is never absent.
     pub fn open(&self) -> Opened {
         let mut fixture = memory()?;
-        fixture.tracker = Arc::new(Sinner::new(self.sin, fixture.tracker));
-        fixture.journal = Arc::new(Forgetful::new(self.sin, fixture.journal));
+        let store = &mut fixture.store;
+        store.tracker = Arc::new(Sinner::new(self.sin, Arc::clone(&store.tracker)));
+        store.journal = Arc::new(Forgetful::new(self.sin, Arc::clone(&store.journal)));
         Ok(fixture)
     }
 
@@ -68,7 +69,7 @@ impl Saboteur {
     /// # Errors
     /// Which cases failed and should not have, and which should have and did not.
     pub fn is_caught(&self) -> Result<(), Failed> {
-        let cases = tracker_cases();
+        let cases = all_cases();
         let mut wrong = Vec::new();
         for case in &cases {
             let expected = self.caught_by.contains(&case.name);

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use libtest_mimic::Arguments;
-use mlops_core::journal::{Actor, Journal};
+use mlops_core::journal::Actor;
 use mlops_core::time::ManualClock;
-use mlops_core::tracking::Tracker;
 use mlops_registry::backends::sqlite::{SqliteOptions, SqliteStore};
 use mlops_testkit::build::{ACTOR, NOW};
 use mlops_testkit::{
-    Absent, Backend, Fixture, Opened, SEARCHES, SEQUENCES, memory, random_trials, saboteurs, trials,
+    Absent, Backend, Fixture, Opened, SEARCHES, SEQUENCES, Store, memory, random_trials, saboteurs,
+    trials,
 };
 
 const BACKENDS: &[Backend] =
@@ -34,13 +34,11 @@ fn sqlite() -> Opened {
         move || {
             let clock = Arc::<ManualClock>::clone(&clock);
             let actor = Actor::new(ACTOR).expect("a fixed name");
-            let tracker = SqliteStore::open(&path, clock, actor, SqliteOptions::default());
-            let tracker = Arc::new(tracker.expect("the store opens"));
-            (Arc::clone(&tracker) as Arc<dyn Tracker>, tracker as Arc<dyn Journal>)
+            let store = SqliteStore::open(&path, clock, actor, SqliteOptions::default());
+            Store::of(Arc::new(store.expect("the store opens")))
         }
     };
-    let (tracker, journal) = open();
-    let mut fixture = Fixture::new(tracker, journal, clock);
+    let mut fixture = Fixture::new(open(), clock);
     fixture.reopen = Some(Arc::new(open));
     fixture.keep = Arc::new(directory);
     Ok(fixture)

@@ -92,11 +92,15 @@ impl PutDocument {
         self
     }
 
-    /// Checks the size of the body.
+    /// Checks the kind, and the size of the body.
     ///
     /// # Errors
-    /// `Invalid` above [`MAX_DOCUMENT_BYTES`].
+    /// `Invalid` for a kind with a `/`, which separates it from the name; above [`MAX_DOCUMENT_BYTES`].
     pub fn check(&self) -> Result<()> {
+        if self.kind.contains('/') {
+            return Err(Error::invalid("catalog.put", "the kind contains a `/`")
+                .with("kind", &self.kind));
+        }
         let bytes = self.body.as_ref().map_or(0, |body| body.to_string().len());
         if bytes <= MAX_DOCUMENT_BYTES {
             return Ok(());
@@ -136,6 +140,6 @@ pub trait Catalog: Debug + Send + Sync + 'static {
     /// **Conflict.** The document does not have the version that was expected.
     /// **Idempotence.** The same body again returns the version that is there; so does deleting what
     /// is deleted. **Missing.** Deleting what was never there is `NotFound`.
-    /// **Invalid.** A body above [`MAX_DOCUMENT_BYTES`].
+    /// **Invalid.** A kind with a `/`; a body above [`MAX_DOCUMENT_BYTES`].
     async fn put_document(&self, change: PutDocument) -> Result<Document>;
 }

@@ -23,6 +23,7 @@ mod query;
 mod record;
 mod signature;
 mod stage;
+mod state;
 mod uri;
 mod version;
 
@@ -51,6 +52,7 @@ pub use signature::{
     SignatureCheck, SignatureSide,
 };
 pub use stage::Stage;
+pub use state::RegistryState;
 pub use uri::{ModelUri, Selector, VersionId};
 pub use version::{
     Attestation, ImportedVersion, ModelVersion, RegisterVersion, Registered, VersionChanges,

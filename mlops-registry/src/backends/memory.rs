@@ -1,15 +1,26 @@
-//! Tracking and journal in memory, gone with the process: for tests, and as the reference model.
+//! Everything in memory, gone with the process: for tests, and as the reference model.
 //!
 //! It is what the contracts of `mlops-core` mean, written down as plainly as possible: every other
 //! backend is compared with it, operation by operation, by `mlops-testkit`. So it prefers the obvious
 //! to the fast: one lock, a change is made on a copy that then takes the original's place (which is
-//! all there is to atomicity), and searches walk and sort everything.
+//! all there is to atomicity), and searches walk and sort everything. The registry goes further: a
+//! call only writes its row, and what is there is what the rows make
+//! ([`RegistryState`](mlops_core::registry::RegistryState)).
 
+mod catalog;
 mod journal;
+mod model_trash;
+mod models;
+mod promotion;
+mod registry;
+mod registry_search;
 mod search;
 mod state;
+#[cfg(test)]
+mod tests;
 mod trash;
 mod update;
+mod versions;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -25,7 +36,7 @@ use mlops_core::{Capability, ExperimentId, ExperimentName, Key, Result, RunId, S
 
 use self::state::{Author, State};
 
-/// A tracker and journal in memory. Clones share what is stored.
+/// Tracker, registry, catalog, lineage and journal in memory. Clones share what is stored.
 ///
 /// ```
 /// # futures::executor::block_on(async {

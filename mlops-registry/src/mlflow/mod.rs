@@ -24,17 +24,30 @@
 //! | start and end in microseconds | milliseconds, and the tags `mlops.started`, `mlops.ended` where that is not the same |
 //! | a dataset's context, digest | its input's tags `mlflow.data.context` and, if longer than 36 characters, `mlops.digest` |
 //! | trash | `lifecycle_stage = deleted` |
+//! | model, version, number, alias | the same |
+//! | stage `Development` | `None`, and the tag `mlops.stage` |
+//! | author and note of a version | `user_id`, `description` |
+//! | files of a version | its source: the folder of its run that has just these files, else `models/<name>/<number>` |
+//! | manifest, evidence, attestations | a JSON file beside the files, which the tag `mlops.manifest` names; its digest in `mlops.digest` |
+//! | version in the trash, or purged | `Deleted_Internal`, so that its number is not given again |
 //!
 //! Importing undoes each line, so what was exported comes back; everything else of MLflow's tags stays
 //! a tag under its name there. The status of a run that MLflow calls `RUNNING` or `SCHEDULED` is
 //! `killed` here, because no process of ours writes it, and the tag `mlops.import.status` says so.
 //!
+//! A version of MLflow's own becomes the files that its source names: those of its run, which are
+//! stored once, a model that was logged, or a local folder with an `MLmodel` file; its signature is
+//! read from there, its metrics, params and inputs are those of its run. A version whose files
+//! cannot be read is not imported, because nothing here stands for files that nobody has.
+//!
 //! # What it does not do
-//! Models, versions, aliases, traces, prompts and evaluations are counted, not converted. The journal,
-//! leases and the instants at which something was deleted or a file was put are not carried over. The
-//! last value of a metric is the last one *written* here, and the one of the greatest step there:
-//! where these differ, the report counts it.
+//! Logged models, traces, prompts and evaluations are counted, not converted. The journal, leases,
+//! policies, the history of stages, and the instants at which something was deleted or a file was put
+//! are not carried over. No `MLmodel` file is made up: MLflow downloads every version, and loads those
+//! that are models of its own kind. The last value of a metric is the last one *written* here, and the
+//! one of the greatest step there: where these differ, the report counts it.
 
+mod document;
 mod export;
 mod import;
 mod report;
@@ -51,6 +64,8 @@ use std::path::Path;
 use mlops_core::{Error, ErrorKind};
 use rusqlite::ErrorCode;
 
+/// The stage of a version that MLflow has deleted.
+const DELETED_STAGE: &str = "Deleted_Internal";
 /// Greatest finite number: what MLflow's SQL stores put in the place of infinity.
 const LARGEST: f64 = f64::MAX;
 
@@ -79,8 +94,26 @@ mod tag {
     pub(super) const STARTED: &str = "mlops.started";
     /// The end, to the microsecond.
     pub(super) const ENDED: &str = "mlops.ended";
-    /// From which store a run was imported.
+    /// When a model or version was made, to the microsecond.
+    pub(super) const CREATED: &str = "mlops.created";
+    /// The stage that MLflow has no word for.
+    pub(super) const STAGE: &str = "mlops.stage";
+    /// The aliases that MLflow refuses, as JSON.
+    pub(super) const ALIASES: &str = "mlops.aliases";
+    /// Where the manifest of a version is.
+    pub(super) const MANIFEST: &str = "mlops.manifest";
+    /// What MLflow calls prompts are models with this label.
+    pub(super) const PROMPT: &str = "mlflow.prompt.is_prompt";
+    /// From which store something was imported.
     pub(super) const IMPORT_SOURCE: &str = "mlops.import.source";
+    /// Where MLflow has the files of a version.
+    pub(super) const IMPORT_URI: &str = "mlops.import.uri";
+    /// The name that a model had there, if it can be none here.
+    pub(super) const MODEL_NAME: &str = "mlflow.model_name";
+    /// The link to its run that a version had there.
+    pub(super) const RUN_LINK: &str = "mlflow.run_link";
+    /// The logged model that a version was made of.
+    pub(super) const MODEL_ID: &str = "mlflow.model_id";
     /// The status that we have no word for.
     pub(super) const IMPORT_STATUS: &str = "mlops.import.status";
     /// The id that a run had there, if it is none of ours.

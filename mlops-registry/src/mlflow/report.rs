@@ -82,6 +82,16 @@ kinds! {
     DatasetDiffers = "a dataset is described differently by two runs; MLflow keeps the first",
     /// Export: a dataset's digest.
     DigestCut = "a digest is cut to 36 characters; an input's tag keeps it whole",
+    /// Export: a model or version.
+    ModelInTrash = "a model or version is in the trash, which MLflow does not have for them",
+    /// Export: a stage.
+    DevelopmentStage = "the stage Development is None there; the tag mlops.stage keeps it",
+    /// Export: the history of stages.
+    StageHistory = "who moved a version to which stage, and why, has no place there",
+    /// Export: an alias.
+    AliasKept = "an alias is none that MLflow allows; the tag mlops.aliases keeps it",
+    /// Export: signature, metrics, environment, findings and the like of a version.
+    VersionDocument = "a version knows more than MLflow has columns for; its tag mlops.manifest says where that is",
 
     /// Import: a run's status.
     StillRunning = "a run is RUNNING or SCHEDULED there and killed here; mlops.import.status keeps it",
@@ -117,16 +127,30 @@ kinds! {
     HistoryConflict = "a run's points are not those of the last import and more; they are left alone",
     /// Import: a param.
     ParamConflict = "a param has another value here already; it is left alone",
-    /// Import: a run.
-    NotOfThisImport = "a run of this id is here and came from elsewhere; it is left alone",
-    /// Import: a run or experiment.
-    InTrash = "a run or experiment is in the trash here and not there, or has changed; left alone",
-    /// Import: a run.
-    Refused = "a run, or a part of it, was refused by the store",
+    /// Import: a run, model or version.
+    NotOfThisImport = "something of this id or name is here and came from elsewhere; it is left alone",
+    /// Import: something in the trash.
+    InTrash = "something is in the trash here and not there, or has changed; it is left alone",
+    /// Import: a run, model or version.
+    Refused = "something, or a part of it, was refused by the store",
     /// Import: a time.
     DeletionTime = "something is deleted there; here its deletion counts from this import",
-    /// Import: models and the like.
-    NoCounterpart = "something has no counterpart yet",
+    /// Import: a version's files.
+    ModelFiles = "a version is not imported, because its files cannot be read; import the run that has them, say where the server keeps artifacts, or copy them to where its source says",
+    /// Import: a version that MLflow has not finished, or could not.
+    NotReady = "a version is not imported, because MLflow does not call it ready",
+    /// Import: a version's run.
+    RunMissing = "a version's run is not here; the tag mlflow.run_id keeps its id",
+    /// Import: a version's signature.
+    SignatureRefused = "a signature, or a part of it, cannot be said here and was left out",
+    /// Import: a version that came from here.
+    ManifestDiffers = "a version's files are not those that it was exported with; it is taken as MLflow shows it",
+    /// Import: a version's stage.
+    StageDiffers = "a version is in another stage there; promote it here, where policies are asked",
+    /// Import: an alias.
+    AliasRefused = "an alias names a version that is not here, or is none here; it was left out",
+    /// Import: traces and the like.
+    NoCounterpart = "something has no counterpart",
 }
 
 impl fmt::Display for FindingKind {

@@ -3,6 +3,8 @@
 //! It is written without journal and without syncing, in one transaction, because nobody sees it
 //! before it has its name: an export that is killed leaves a temporary file and nothing else.
 
+mod models;
+
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -12,6 +14,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::LARGEST;
 use super::text::stable_hex;
 use crate::points::Points;
+
+pub(super) use self::models::{ModelRow, VersionRow};
 
 type Outcome<T> = rusqlite::Result<T>;
 

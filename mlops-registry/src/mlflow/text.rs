@@ -1,7 +1,7 @@
 //! Texts that must fit the other side: names, keys, values.
 
 use blake3::Hasher;
-use mlops_core::MAX_NAME_BYTES;
+use mlops_core::{MAX_NAME_BYTES, ModelName};
 use mlops_core::tracking::MAX_VALUE_BYTES;
 
 /// Whether MLflow would let somebody log under this key: letters, digits, `_-./: ` and no path that
@@ -9,6 +9,22 @@ use mlops_core::tracking::MAX_VALUE_BYTES;
 pub(super) fn is_mlflow_key(key: &str) -> bool {
     let plain = |c: char| c.is_alphanumeric() || "_-./: ".contains(c);
     key.chars().all(plain) && key.split('/').all(|part| !matches!(part, "" | "." | ".."))
+}
+
+/// Whether MLflow would let somebody set this alias, and look it up: letters, digits, `_` and `-`.
+/// What else it refuses is no alias of ours either.
+pub(super) fn is_mlflow_alias(alias: &str) -> bool {
+    alias.chars().all(|c| c.is_alphanumeric() || "_-".contains(c))
+}
+
+/// The text as a model's name, with `_` for what cannot be in one, and whether it had to be changed;
+/// `None` if nothing is left of it.
+pub(super) fn as_model_name(text: &str) -> (Option<ModelName>, bool) {
+    let plain = |c: char| if c.is_control() || "/\\:@?#%".contains(c) { '_' } else { c };
+    let name: String = text.chars().map(plain).collect();
+    let name = name.trim();
+    let name = name[..name.floor_char_boundary(MAX_NAME_BYTES)].trim_end();
+    (ModelName::new(name).ok(), name != text)
 }
 
 /// The text as a name of ours, and whether it had to be changed; `None` if nothing is left of it.
@@ -78,6 +94,19 @@ mod tests {
         assert_eq!((long.map(|l| l.len()), changed), (Some(250), true));
         assert_eq!(as_value("a\0b".into()), ("ab".into(), true));
         assert_eq!(as_value("x".repeat(65_537)).0.len(), 65_536);
+    }
+
+    #[test]
+    fn names_of_models_are_made_to_fit() {
+        let fit = |text: &str| {
+            let (name, changed) = as_model_name(text);
+            (name.map(String::from), changed)
+        };
+        assert_eq!(fit("churn (v2)"), (Some("churn (v2)".into()), false));
+        assert_eq!(fit(" a/b:c"), (Some("a_b_c".into()), true));
+        assert_eq!(fit(".."), (None, false));
+        assert_eq!(fit("  "), (None, true));
+        assert!(is_mlflow_alias("champion-2_ü") && !is_mlflow_alias("the best"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use mlops_core::time::Instant;
 use mlops_core::tracking::{CreateRun, Expect, ExperimentChanges, RunChanges, RunStatus, check};
 
 use crate::build::{at, experiment_id, key, lease, run_id, run_name, spool, values};
+use crate::Store;
 use crate::case::{Case, Fixture, cases, fails};
 
 pub(super) fn cases() -> Vec<Case> {
@@ -167,8 +168,8 @@ async fn what_was_acknowledged_is_there_for_the_next_opener(f: Fixture) {
     let proof = f.journal.seal().await.unwrap();
 
     let reopen = f.reopen.clone().expect("a durable backend's fixture can reopen it");
-    drop((f.tracker, f.journal));
-    let (tracker, journal) = reopen();
+    drop(f.store);
+    let Store { tracker, journal, .. } = reopen();
     let after = tracker.run(run.id).await.unwrap();
     assert_eq!(format!("{after:?}"), format!("{before:?}"), "NaN is not equal to itself");
     assert_eq!(tracker.stored_points(run.id, spool(1)).await.unwrap(), 3);

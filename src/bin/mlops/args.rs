@@ -4,6 +4,8 @@
 //! 64); texts with a grammar of the library (filters, orders, columns, names) are parsed by the
 //! library, so that its messages with positions and hints reach the reader.
 
+mod feed;
+mod models;
 mod runs;
 
 use std::path::PathBuf;
@@ -12,6 +14,11 @@ use chrono::TimeDelta;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mlops::tracking::{MAX_PAGE, View};
 
+pub(crate) use self::feed::Feed;
+pub(crate) use self::models::{
+    AccessCommand, Columns, Describe, Document, Format, KeySource, Lineage, Models, Move, PolicyCommand,
+    Register,
+};
 pub(crate) use self::runs::{Query, Runs};
 use crate::failure::EXIT_CODES;
 use crate::format::{parse_duration, parse_pair};
@@ -23,12 +30,14 @@ Examples:
   mlops runs search \"metrics.auc > 0.9 and params.model = 'gbdt'\" --json
   mlops runs compare 0191d2a0 baseline --diff
   mlops artifacts get baseline model --out ./restored
+  mlops models register churn --run baseline --artifacts model
+  mlops models plan churn/3 --to Production
   mlops --store /srv/mlops info";
 
 const GLOBAL: &str = "Global options";
 
-/// MLOps as a library, from a shell: experiments, runs, artifacts, the journal and the trash of one
-/// store.
+/// MLOps as a library, from a shell: experiments, runs, models and their stages, the journal and the
+/// trash of one store.
 #[derive(Debug, Parser)]
 #[command(
     name = "mlops",
@@ -52,6 +61,16 @@ pub(crate) struct Cli {
     /// Print one JSON document, and errors as JSON on standard error
     #[arg(long, global = true, help_heading = GLOBAL)]
     pub(crate) json: bool,
+    /// Who acts, as the journal names it and approvals count it [default: user@host]
+    #[arg(
+        long,
+        global = true,
+        help_heading = GLOBAL,
+        env = "MLOPS_ACTOR",
+        value_name = "NAME",
+        hide_env_values = true
+    )]
+    pub(crate) actor: Option<String>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -67,6 +86,12 @@ pub(crate) enum Command {
     /// List, fetch and put the files of a run
     #[command(subcommand, visible_alias = "artifact")]
     Artifacts(Artifacts),
+    /// Register, promote, roll back, prove and fetch versions of models
+    #[command(subcommand, visible_alias = "model")]
+    Models(Models),
+    /// Deliver changes to webhooks and commands
+    #[command(subcommand)]
+    Feed(Feed),
     /// Show and empty the trash
     #[command(subcommand)]
     Trash(Trash),

@@ -1,9 +1,9 @@
-//! The columns of a table of runs, in the words of the filter grammar.
+//! The columns of a table of runs, models or versions, in the words of the filter grammar.
 
 use std::collections::HashMap;
 
 use comfy_table::Table;
-use mlops::filter::{Attribute, Field, OrderBy, Record};
+use mlops::filter::{Attribute, Field, Member, OrderBy, Record, Subject};
 use mlops::tracking::{Experiment, Run};
 use mlops::{Error, ExperimentId, Result};
 
@@ -15,11 +15,15 @@ const LONGEST_NAME: usize = 28;
 const LONGEST_VALUE: usize = 40;
 
 /// Parses `metrics.auc,min(metrics.loss),params.lr`; a comma within quotes belongs to the key.
-pub(crate) fn parse(lists: &[String]) -> Result<Vec<Field>> {
+pub(crate) fn parse(subject: Subject, lists: &[String]) -> Result<Vec<Field>> {
     let mut fields = Vec::new();
     for list in lists {
         for column in split(list) {
-            let order = OrderBy::parse(column).map_err(|e| e.with("column", column.trim()))?;
+            if let Some(member) = member(subject, column.trim()) {
+                fields.push(Field::Member(member));
+                continue;
+            }
+            let order = OrderBy::parse_for(subject, column).map_err(|e| e.with("column", column.trim()))?;
             if order.descending {
                 return Err(Error::invalid(COMMAND, "a column has no direction")
                     .with("column", column.trim())
@@ -29,6 +33,16 @@ pub(crate) fn parse(lists: &[String]) -> Result<Vec<Field>> {
         }
     }
     Ok(fields)
+}
+
+/// What nothing can be ordered by, and yet be shown.
+fn member(subject: Subject, column: &str) -> Option<Member> {
+    match column {
+        _ if subject == Subject::Run => None,
+        "stage" | "stages" => Some(Member::Stage),
+        "alias" | "aliases" => Some(Member::Alias),
+        _ => None,
+    }
 }
 
 fn split(list: &str) -> Vec<&str> {
@@ -75,38 +89,62 @@ pub(crate) fn table_of(
     let mut shown = table(
         ["id".to_owned(), "name".to_owned()]
             .into_iter()
-            .chain(fields.iter().map(|field| format::text(&field.to_string(), LONGEST_VALUE))),
+            .chain(fields.iter().map(|field| heading(field))),
     );
     for (run, id) in runs.iter().zip(ids) {
         let lead = [id, format::text(&run.name, LONGEST_NAME)];
         let cells = fields.iter().map(|field| cell(run, field, experiments));
         shown.add_row(lead.into_iter().chain(cells));
     }
-    let numbers = fields.iter().enumerate().filter(|(_, field)| {
-        matches!(field, Field::Metric(..) | Field::Attribute(Attribute::Duration))
-    });
+    let numbers = fields.iter().enumerate().filter(|(_, field)| is_number(field));
     right(&mut shown, numbers.map(|(at, _)| at + 2));
     shown
 }
 
 fn cell(run: &Run, field: &Field, experiments: &HashMap<ExperimentId, Experiment>) -> String {
+    if *field != Field::Attribute(Attribute::Experiment) {
+        return value(run, field);
+    }
+    let name = experiments.get(&run.experiment).map(|e| format::text(&e.name, LONGEST_NAME));
+    name.unwrap_or_else(|| "-".to_owned())
+}
+
+/// What a record has in a column; `-` for nothing.
+pub(crate) fn value(record: &dyn Record, field: &Field) -> String {
+    let text = |text: &str| format::text(text, LONGEST_VALUE);
     let value = match field {
-        Field::Attribute(Attribute::Experiment) => experiments
-            .get(&run.experiment)
-            .map(|experiment| format::text(&experiment.name, LONGEST_NAME)),
-        Field::Attribute(attribute @ (Attribute::Started | Attribute::Ended)) => {
-            run.attribute_number(*attribute).map(|micros| format::micros(micros as i64))
+        Field::Attribute(Attribute::Duration) => {
+            record.attribute_number(Attribute::Duration).map(format::duration)
         }
-        Field::Attribute(Attribute::Duration) => run.duration_secs().map(format::duration),
-        Field::Attribute(attribute) => {
-            run.attribute_text(*attribute).map(|text| format::text(&text, LONGEST_VALUE))
+        Field::Attribute(Attribute::Version) => {
+            record.attribute_number(Attribute::Version).map(format::number)
         }
-        Field::Metric(aggregate, name) => run.metric(*aggregate, name).map(format::number),
-        Field::Param(name) => run.param(name).map(|value| format::text(value, LONGEST_VALUE)),
-        Field::Tag(name) => run.tag(name).map(|value| format::text(value, LONGEST_VALUE)),
+        Field::Attribute(attribute) if attribute.is_number() => {
+            record.attribute_number(*attribute).map(|micros| format::micros(micros as i64))
+        }
+        Field::Attribute(Attribute::Digest) => {
+            record.attribute_text(Attribute::Digest).map(|digest| digest.chars().take(12).collect())
+        }
+        Field::Attribute(attribute) => record.attribute_text(*attribute).map(|t| text(&t)),
+        Field::Metric(aggregate, name) => record.metric(*aggregate, name).map(format::number),
+        Field::Param(name) => record.param(name).map(text),
+        Field::Tag(name) => record.tag(name).map(text),
+        Field::Member(member) => Some(record.members(*member).join(", "))
+            .filter(|all| !all.is_empty())
+            .map(|all| text(&all)),
         _ => None,
     };
     value.unwrap_or_else(|| "-".to_owned())
+}
+
+/// The name above a column.
+pub(crate) fn heading(field: &Field) -> String {
+    format::text(&field.to_string(), LONGEST_VALUE)
+}
+
+/// Whether a column holds numbers, which stand to the right.
+pub(crate) fn is_number(field: &Field) -> bool {
+    matches!(field, Field::Metric(..) | Field::Attribute(Attribute::Duration | Attribute::Version))
 }
 
 #[cfg(test)]
@@ -115,15 +153,18 @@ mod tests {
 
     #[test]
     fn a_comma_within_quotes_belongs_to_the_key() {
-        let fields = parse(&["metrics.auc, params.\"a,b\"".into(), "min(metrics.loss)".into()]);
+        let fields = parse(Subject::Run, &["metrics.auc, params.\"a,b\"".into(), "min(metrics.loss)".into()]);
         let shown: Vec<String> = fields.unwrap().iter().map(ToString::to_string).collect();
         assert_eq!(shown, ["metrics.auc", "params.\"a,b\"", "min(metrics.loss)"]);
     }
 
     #[test]
     fn a_column_with_a_direction_or_without_sense_is_refused() {
-        assert!(parse(&["metrics.auc desc".into()]).is_err());
-        assert!(parse(&["metrix.auc".into()]).is_err());
-        assert!(parse(&["metrics.auc,,params.x".into()]).is_err());
+        assert!(parse(Subject::Run, &["metrics.auc desc".into()]).is_err());
+        assert!(parse(Subject::Run, &["metrix.auc".into()]).is_err());
+        assert!(parse(Subject::Run, &["metrics.auc,,params.x".into()]).is_err());
+        assert!(parse(Subject::Run, &["stage".into()]).is_err());
+        assert!(parse(Subject::Version, &["stage,alias,metrics.auc".into()]).is_ok());
+        assert!(parse(Subject::Model, &["metrics.auc".into()]).is_err());
     }
 }

@@ -1,6 +1,6 @@
 //! What went wrong, as a person, a program and a shell script each read it.
 //!
-//! Exit codes say what to do next: 2 correct the request, 3 look again, 4 look for another name, 5 try
+//! Exit codes say what to do next: 2 correct the request (or the model), 3 look again, 4 look for another name, 5 try
 //! again later. A wrong command line is 64 (`EX_USAGE`) and not clap's 2, so that a script can tell a
 //! gate that refused from a typo in the script.
 
@@ -20,9 +20,9 @@ pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0   done
   1   error: damaged or unsupported store, input or output that failed, a bug
-  2   refused: the request is invalid (a bad filter, a taken-away right), nothing was changed
+  2   refused: by a policy, by a role, or since the request is invalid; nothing was changed
   3   conflict: it exists already, or changed meanwhile
-  4   not found: no such store, experiment, run, metric or artifact
+  4   not found: no such store, experiment, run, metric, artifact, model or version
   5   unavailable: the store is busy or full; the same command may succeed later
   64  the command line is wrong";
 
@@ -112,8 +112,14 @@ fn describe(error: &Error, kind: &str, json: bool) -> String {
         cause = source.source();
     }
     if json {
-        let context: Map<String, Value> =
-            error.context().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        let mut context: Map<String, Value> = Map::new();
+        for (name, value) in error.context() {
+            // What is there several times (each fact that changed) stays readable as one text.
+            match context.get_mut(name) {
+                Some(Value::String(before)) => *before = format!("{before}; {value}"),
+                _ => drop(context.insert(name.to_owned(), value.into())),
+            }
+        }
         let error = json!({
             "kind": kind,
             "operation": error.operation(),

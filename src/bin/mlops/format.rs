@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 use mlops::RunId;
+use mlops::registry::Stage;
 use mlops::time::{Instant, from_micros_lossy};
 
 /// How many digits of an id a table shows, where they are enough.
@@ -151,9 +152,61 @@ pub(crate) fn parse_pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// `key=number`; also `NaN` and `inf`.
+pub(crate) fn parse_number(text: &str) -> Result<(String, f64), String> {
+    let (key, value) = parse_pair(text).map_err(|_| "write key=number".to_owned())?;
+    let value = value.parse().map_err(|_| format!("`{value}` is no number"))?;
+    Ok((key, value))
+}
+
+/// A stage's name; case does not matter.
+pub(crate) fn parse_stage(text: &str) -> Result<Stage, String> {
+    text.parse().map_err(|_| "write None, Development, Staging, Production or Archived".to_owned())
+}
+
+/// An instant as people write it: `2026-03-03T14:00:00+01:00`, `2026-03-03 14:00` and `2026-03-03`,
+/// which are UTC.
+pub(crate) fn parse_instant(text: &str) -> Result<Instant, String> {
+    let text = text.trim();
+    if let Ok(at) = DateTime::parse_from_rfc3339(text) {
+        return Ok(at.with_timezone(&Utc));
+    }
+    let plain = text.trim_end_matches([' ', 'U', 'T', 'C', 'Z']);
+    for form in ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M"] {
+        if let Ok(at) = NaiveDateTime::parse_from_str(plain, form) {
+            return Ok(at.and_utc());
+        }
+    }
+    let day = NaiveDate::parse_from_str(plain, "%Y-%m-%d");
+    day.map(|day| day.and_time(NaiveTime::MIN).and_utc())
+        .map_err(|_| "write 2026-03-03, '2026-03-03 14:00' or 2026-03-03T14:00:00+01:00".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn instants_parse_as_people_write_them() {
+        let shown = |text| parse_instant(text).map(|at| at.to_rfc3339());
+        let two = Ok("2026-03-03T14:00:00+00:00".to_owned());
+        for text in ["2026-03-03 14:00", "2026-03-03T14:00Z", "2026-03-03 14:00:00 UTC",
+            "2026-03-03T15:00:00+01:00", "2026-03-03 14:00:00.000"]
+        {
+            assert_eq!(shown(text), two, "{text}");
+        }
+        assert_eq!(shown("2026-03-03"), Ok("2026-03-03T00:00:00+00:00".to_owned()));
+        for wrong in ["", "yesterday", "2026-02-30", "14:00", "2026-03-03 25:00"] {
+            assert!(parse_instant(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_metric_is_a_key_and_any_number() {
+        assert_eq!(parse_number("auc=0.9"), Ok(("auc".to_owned(), 0.9)));
+        assert!(parse_number("auc=NaN").is_ok_and(|(_, value)| value.is_nan()));
+        assert!(parse_number("auc=good").is_err() && parse_number("auc").is_err());
+    }
 
     #[test]
     fn durations_are_short_and_rounded_to_what_matters() {

@@ -7,7 +7,7 @@
 
 use mlops::filter::{Attribute, Comparison, Field, Filter, Literal};
 use mlops::tracking::{Experiment, ExperimentQuery, Run, RunQuery, View};
-use mlops::{Error, ErrorKind, ExperimentId, ExperimentName, Result, RunId, Workspace};
+use mlops::{Error, ErrorKind, ExperimentId, ExperimentName, Result, RunId, Tracking};
 
 use crate::failure::COMMAND;
 use crate::format;
@@ -24,7 +24,7 @@ pub(crate) const LIVE_FIRST: [View; 2] = [View::Active, View::Deleted];
 pub(crate) const TRASH_FIRST: [View; 2] = [View::Deleted, View::Active];
 
 /// The run that `text` means.
-pub(crate) async fn run(ws: &Workspace, text: &str, views: [View; 2]) -> Result<Run> {
+pub(crate) async fn run(ws: &Tracking, text: &str, views: [View; 2]) -> Result<Run> {
     if let Some(id) = whole_id::<RunId>(text) {
         return ws.tracker().run(id).await.map_err(|e| hinted(e, "run"));
     }
@@ -45,7 +45,7 @@ pub(crate) async fn run(ws: &Workspace, text: &str, views: [View; 2]) -> Result<
 }
 
 /// The runs that `texts` mean, each once, in this order.
-pub(crate) async fn runs(ws: &Workspace, texts: &[String], views: [View; 2]) -> Result<Vec<Run>> {
+pub(crate) async fn runs(ws: &Tracking, texts: &[String], views: [View; 2]) -> Result<Vec<Run>> {
     let mut found: Vec<Run> = Vec::with_capacity(texts.len());
     for text in texts {
         let run = run(ws, text, views).await?;
@@ -57,7 +57,7 @@ pub(crate) async fn runs(ws: &Workspace, texts: &[String], views: [View; 2]) -> 
 }
 
 /// The experiment that `text` means: its name, id, or the first digits of its id.
-pub(crate) async fn experiment(ws: &Workspace, text: &str, views: [View; 2]) -> Result<Experiment> {
+pub(crate) async fn experiment(ws: &Tracking, text: &str, views: [View; 2]) -> Result<Experiment> {
     for view in views {
         let query = ExperimentQuery::new(meant_by(text)).with_view(view).with_limit(SHOWN + 1);
         let mut found = ws.tracker().search_experiments(&query).await?.items;

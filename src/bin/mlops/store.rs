@@ -1,5 +1,6 @@
 //! Finding and opening the store that a command is about.
 
+use mlops::journal::Actor;
 use mlops::{BackendUrl, Error, ErrorKind, Workspace};
 use serde_json::json;
 
@@ -10,11 +11,26 @@ use crate::output::Output;
 /// What the embedded store's database is called within its directory.
 pub(crate) const DATABASE: &str = "metadata.db";
 
+/// Which store, and who acts in it.
+pub(crate) struct Store {
+    /// A directory or URL.
+    pub(crate) url: String,
+    /// As the journal shall name them; `user@host`, if absent.
+    pub(crate) actor: Option<String>,
+}
+
+impl Store {
+    /// Another store for the same actor.
+    pub(crate) fn at(&self, url: String) -> Self {
+        Self { url, actor: self.actor.clone() }
+    }
+}
+
 /// Opens a store that must be there.
-pub(crate) async fn open(url: &str, output: &mut Output) -> Result<Workspace, Failure> {
-    let parsed: BackendUrl = url.parse()?;
+pub(crate) async fn open(store: &Store, output: &mut Output) -> Result<Workspace, Failure> {
+    let parsed: BackendUrl = store.url.parse()?;
     if parsed.scheme() == "sqlite" {
-        let directory = parsed.path().unwrap_or_else(|| std::path::Path::new(url));
+        let directory = parsed.path().unwrap_or_else(|| std::path::Path::new(&store.url));
         // An entry that cannot be looked at is left to the library, which says why.
         if matches!(directory.join(DATABASE).try_exists(), Ok(false)) {
             return Err(Error::not_found(COMMAND, format!("no store in {parsed}"))
@@ -22,7 +38,7 @@ pub(crate) async fn open(url: &str, output: &mut Output) -> Result<Workspace, Fa
                 .into());
         }
     }
-    let workspace = create(url).await?;
+    let workspace = create(store).await?;
     let found = workspace.recovered();
     if !found.lost.is_empty() || found.points > 0 {
         let text = format!(
@@ -37,15 +53,14 @@ pub(crate) async fn open(url: &str, output: &mut Output) -> Result<Workspace, Fa
 }
 
 /// Opens a store, and makes it if it is not there.
-pub(crate) async fn create(url: &str) -> Result<Workspace, Failure> {
-    let workspace = Workspace::connect(url).await;
-    workspace.map_err(|e| match e.kind() {
+pub(crate) async fn create(store: &Store) -> Result<Workspace, Failure> {
+    let url: BackendUrl = store.url.parse()?;
+    let mut builder = Workspace::builder(url.clone());
+    if let Some(actor) = &store.actor {
+        builder = builder.actor(Actor::new(actor)?);
+    }
+    builder.open().await.map_err(|e| match e.kind() {
         ErrorKind::Unsupported | ErrorKind::Invalid => Failure::from(e),
-        _ => e
-            .with(
-                "store",
-                url.parse::<BackendUrl>().map_or_else(|_| String::new(), |u| u.to_string()),
-            )
-            .into(),
+        _ => e.with("store", url).into(),
     })
 }

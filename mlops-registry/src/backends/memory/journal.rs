@@ -14,7 +14,7 @@ use serde_json::Value;
 /// Rows in order, and where each seal ends.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rows {
-    rows: Vec<Event>,
+    written: Vec<Event>,
     seals: Vec<Seal>,
     positions: BTreeMap<Key, u64>,
 }
@@ -29,32 +29,30 @@ struct Seal {
 impl Rows {
     /// The number of the last row.
     pub(super) fn last(&self) -> u64 {
-        self.rows.len() as u64
+        self.written.len() as u64
     }
 
-    /// Writes the next row.
-    pub(super) fn append(
-        &mut self,
+    /// The next row, not written yet.
+    pub(super) fn next(
+        &self,
         at: Instant,
         actor: Actor,
         operation: &str,
         node: Node,
         payload: Value,
-    ) {
+    ) -> Event {
         let sequence = self.last() + 1;
-        self.rows.push(Event {
-            sequence,
-            at,
-            actor,
-            operation: operation.to_owned(),
-            node,
-            payload,
-        });
+        Event { sequence, at, actor, operation: operation.to_owned(), node, payload }
+    }
+
+    /// Writes the row that [`Rows::next`] made.
+    pub(super) fn append(&mut self, event: Event) {
+        self.written.push(event);
     }
 
     /// At most `limit` rows after position `after`.
     pub(super) fn events(&self, after: u64, limit: usize) -> Vec<Event> {
-        let later = self.rows.iter().filter(|event| event.sequence > after);
+        let later = self.written.iter().filter(|event| event.sequence > after);
         later.take(limit).cloned().collect()
     }
 
@@ -82,7 +80,7 @@ impl Rows {
 
     /// Recomputes everything.
     pub(super) fn verify(&self) -> Result<JournalProof> {
-        for (event, expected) in self.rows.iter().zip(1..) {
+        for (event, expected) in self.written.iter().zip(1..) {
             if event.sequence != expected {
                 return Err(Error::corrupt("journal.verify", "a row is missing or out of order")
                     .with("sequence", expected));
@@ -114,7 +112,7 @@ impl Rows {
         let mut hasher = blake3::Hasher::new();
         let before = self.seals[..seals].last();
         hasher.update(before.map_or(&[0; 32], |seal| seal.hash.as_bytes()));
-        for event in &self.rows[start as usize..end as usize] {
+        for event in &self.written[start as usize..end as usize] {
             let texts = [
                 event.actor.as_str(),
                 &event.operation,
@@ -141,13 +139,9 @@ mod tests {
     fn rows(n: i64) -> Rows {
         let mut rows = Rows::default();
         for i in 0..n {
-            rows.append(
-                from_micros_lossy(i),
-                Actor::new("ann").unwrap(),
-                "run.update",
-                Node::new(NodeKind::Run, "r"),
-                json!({ "note": i }),
-            );
+            let (ann, run) = (Actor::new("ann").unwrap(), Node::new(NodeKind::Run, "r"));
+            let at = from_micros_lossy(i);
+            rows.append(rows.next(at, ann, "run.update", run, json!({ "note": i })));
         }
         rows
     }
@@ -156,9 +150,9 @@ mod tests {
     fn sealed() -> Rows {
         let mut sealed = rows(3);
         sealed.seal().unwrap();
-        sealed.rows = rows(5).rows;
+        sealed.written = rows(5).written;
         sealed.seal().unwrap();
-        sealed.rows = rows(6).rows;
+        sealed.written = rows(6).written;
         sealed
     }
 
@@ -178,46 +172,46 @@ mod tests {
     #[test]
     fn a_changed_row_is_named_by_the_start_of_its_seal() {
         let mut rows = sealed();
-        rows.rows[4].actor = Actor::new("eve").unwrap();
+        rows.written[4].actor = Actor::new("eve").unwrap();
         assert_eq!(first_bad(&rows), "4");
     }
 
     #[test]
     fn a_removed_row_is_a_hole() {
         let mut rows = sealed();
-        rows.rows.remove(1);
+        rows.written.remove(1);
         assert_eq!(first_bad(&rows), "2");
     }
 
     #[test]
     fn removed_last_rows_that_were_sealed_are_missed() {
         let mut rows = sealed();
-        rows.rows.truncate(4);
+        rows.written.truncate(4);
         assert_eq!(first_bad(&rows), "5");
     }
 
     #[test]
     fn swapped_and_renumbered_rows_are_found() {
         let mut rows = sealed();
-        rows.rows.swap(0, 1);
+        rows.written.swap(0, 1);
         assert_eq!(first_bad(&rows), "1");
-        rows.rows[0].sequence = 1;
-        rows.rows[1].sequence = 2;
+        rows.written[0].sequence = 1;
+        rows.written[1].sequence = 2;
         assert_eq!(first_bad(&rows), "1");
     }
 
     #[test]
     fn an_added_row_pushes_the_others_out_of_place() {
         let mut rows = sealed();
-        let copy = rows.rows[1].clone();
-        rows.rows.insert(1, copy);
+        let copy = rows.written[1].clone();
+        rows.written.insert(1, copy);
         assert_eq!(first_bad(&rows), "3");
     }
 
     #[test]
     fn a_forged_chain_is_not_extended() {
         let mut rows = sealed();
-        rows.rows[0].actor = Actor::new("eve").unwrap();
+        rows.written[0].actor = Actor::new("eve").unwrap();
         assert!(rows.seal().is_err());
     }
 }

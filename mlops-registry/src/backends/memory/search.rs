@@ -10,7 +10,9 @@ use std::cmp::Ordering;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
-use mlops_core::filter::{Aggregate, Attribute, DatasetEntry, Field, Member, OrderBy, Record, compare};
+use mlops_core::filter::{
+    Aggregate, Attribute, DatasetEntry, Field, Member, OrderBy, Record, compare,
+};
 use mlops_core::tracking::{Experiment, ExperimentQuery, Page, PageToken, Run, RunQuery};
 use mlops_core::{Error, ErrorKind, ExperimentId, Result, RunId};
 use serde::de::DeserializeOwned;
@@ -20,11 +22,11 @@ use super::state::{State, StoredExperiment, StoredRun};
 
 /// What every token holds, around the place in the order.
 #[derive(Serialize, Deserialize)]
-struct Token<P> {
-    query: String,
+pub(super) struct Token<P> {
+    pub(super) query: String,
     /// Number of the journal's last row when the first page was cut.
-    seen: u64,
-    place: P,
+    pub(super) seen: u64,
+    pub(super) place: P,
 }
 
 /// The place of a run in an order.
@@ -35,8 +37,9 @@ struct RunPlace {
     id: RunId,
 }
 
+/// One of the values that a record is ordered by.
 #[derive(Serialize, Deserialize)]
-enum OrderValue {
+pub(super) enum OrderValue {
     Missing,
     Text(String),
     Bits(u64),
@@ -123,7 +126,7 @@ impl State {
 impl RunPlace {
     fn of(orders: &[OrderBy], run: &Run) -> Self {
         Self {
-            values: orders.iter().map(|order| OrderValue::of(&order.field, run)).collect(),
+            values: OrderValue::all(orders, run),
             started_micros: run.started.timestamp_micros(),
             id: run.id,
         }
@@ -141,15 +144,20 @@ fn youngest_first(a: (i64, RunId), b: &Run) -> Ordering {
 }
 
 impl OrderValue {
-    fn of(field: &Field, run: &Run) -> Self {
+    /// What a record is ordered by.
+    pub(super) fn all(orders: &[OrderBy], record: &dyn Record) -> Vec<Self> {
+        orders.iter().map(|order| Self::of(&order.field, record)).collect()
+    }
+
+    fn of(field: &Field, record: &dyn Record) -> Self {
         let number = |number: Option<f64>| number.map(|number| Self::Bits(number.to_bits()));
         let text = |text: Option<Cow<'_, str>>| text.map(|text| Self::Text(text.into_owned()));
         let value = match field {
-            Field::Attribute(a) if a.is_number() => number(run.attribute_number(*a)),
-            Field::Attribute(a) => text(run.attribute_text(*a)),
-            Field::Metric(aggregate, key) => number(run.metric(*aggregate, key)),
-            Field::Param(key) => text(run.param(key).map(Cow::from)),
-            Field::Tag(key) => text(run.tag(key).map(Cow::from)),
+            Field::Attribute(a) if a.is_number() => number(record.attribute_number(*a)),
+            Field::Attribute(a) => text(record.attribute_text(*a)),
+            Field::Metric(aggregate, key) => number(record.metric(*aggregate, key)),
+            Field::Param(key) => text(record.param(key).map(Cow::from)),
+            Field::Tag(key) => text(record.tag(key).map(Cow::from)),
             _ => None,
         };
         value.unwrap_or(Self::Missing)
@@ -158,9 +166,9 @@ impl OrderValue {
 
 /// A place as a record that has the values it is ordered by and nothing else, so that the one
 /// comparison of `mlops-core` decides here too.
-struct Place<'a> {
-    orders: &'a [OrderBy],
-    values: &'a [OrderValue],
+pub(super) struct Place<'a> {
+    pub(super) orders: &'a [OrderBy],
+    pub(super) values: &'a [OrderValue],
 }
 
 impl Place<'_> {
@@ -214,11 +222,13 @@ impl Record for Place<'_> {
     }
 }
 
-fn hash(query: &dyn std::fmt::Debug) -> String {
+/// Names a query.
+pub(super) fn hash(query: &dyn std::fmt::Debug) -> String {
     blake3::hash(format!("{query:?}").as_bytes()).to_string()
 }
 
-fn close<P: Serialize>(token: &Token<P>) -> Result<PageToken> {
+/// A token as text.
+pub(super) fn close<P: Serialize>(token: &Token<P>) -> Result<PageToken> {
     let json = serde_json::to_vec(token).map_err(|source| {
         Error::new(ErrorKind::Internal, "tracker.search", "cannot write a page token")
             .with_source(source)
@@ -226,7 +236,11 @@ fn close<P: Serialize>(token: &Token<P>) -> Result<PageToken> {
     Ok(PageToken(BASE64.encode(json)))
 }
 
-fn open<P: DeserializeOwned>(token: Option<&PageToken>, query: &str) -> Result<Option<Token<P>>> {
+/// A token of this query from its text.
+pub(super) fn open<P: DeserializeOwned>(
+    token: Option<&PageToken>,
+    query: &str,
+) -> Result<Option<Token<P>>> {
     let Some(PageToken(text)) = token else {
         return Ok(None);
     };

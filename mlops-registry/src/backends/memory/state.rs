@@ -1,13 +1,15 @@
 //! What is stored, and how experiments and runs come to be and experiments change.
 //!
-//! Each change, here and in the files beside, reads in the order of the contract's sentences: find,
-//! demand, build the new value, put it in place, write the journal's row. Nothing is put in place
-//! before the last `?`.
+//! Each change of runs and experiments, here and in the files beside, reads in the order of the
+//! contract's sentences: find, demand, build the new value, write the journal's row, put the value in
+//! place. Models, versions, documents and edges are not put in place at all: they are what
+//! [`RegistryState`] makes of the row, so the journal leaves nothing out by construction.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use mlops_core::journal::Actor;
 use mlops_core::lineage::Node;
+use mlops_core::registry::{RegistryState, VersionId};
 use mlops_core::time::{Instant, from_micros_lossy};
 use mlops_core::tracking::{
     Artifact, Blob, BlobLocation, ChunkData, CreateExperiment, CreateRun, Digest, Experiment,
@@ -27,6 +29,10 @@ pub(super) struct State {
     pub(super) runs: BTreeMap<RunId, StoredRun>,
     pub(super) journal: Rows,
     pub(super) last_chunk: i64,
+    /// What the journal's rows make of models, versions, documents and edges.
+    pub(super) registry: RegistryState,
+    /// The objects of each version's files, one for each digest. Locations are no part of the journal.
+    pub(super) objects: BTreeMap<VersionId, Vec<Blob>>,
 }
 
 #[derive(Debug)]
@@ -77,7 +83,7 @@ impl State {
             Experiment::new(id, name.clone(), options.created.map_or(now, to_the_microsecond));
         record.tags = options.tags;
 
-        self.write(author, events::EXPERIMENT_CREATE, id, events::experiment_create(&record));
+        self.write(author, events::EXPERIMENT_CREATE, id, events::experiment_create(&record))?;
         let made = self.journal.last();
         self.experiments.insert(id, StoredExperiment { record: record.clone(), made });
         Ok(record)
@@ -89,7 +95,7 @@ impl State {
         changes: ExperimentChanges,
         author: &Author,
     ) -> Result<Experiment> {
-        let before = self.experiment(id, "tracker.update_experiment")?;
+        let before = self.experiment(id, "tracker.update_experiment")?.clone();
         check::experiment_trash(before.deleted.is_some(), &changes)?;
         let mut after = before.clone();
         let mut diff = ExperimentChanges::default();
@@ -114,18 +120,15 @@ impl State {
             self.name_is_free(&after.name, Some(id))?;
         }
 
-        let mut moved = 0;
-        if after.deleted != before.deleted {
-            let before = before.deleted;
-            for run in self.runs.values_mut().map(|run| &mut run.record) {
-                if run.experiment == id && run.deleted == before {
-                    run.deleted = after.deleted;
-                    moved += 1;
-                }
-            }
-        }
+        let moves = |run: &Run| {
+            run.experiment == id && run.deleted == before.deleted && after.deleted != before.deleted
+        };
+        let moved = self.runs.values().filter(|run| moves(&run.record)).count() as u64;
         if let Some(payload) = events::experiment_update(&diff, after.deleted, moved) {
-            self.write(author, events::EXPERIMENT_UPDATE, id, payload);
+            self.write(author, events::EXPERIMENT_UPDATE, id, payload)?;
+        }
+        for run in self.runs.values_mut().filter(|run| moves(&run.record)) {
+            run.record.deleted = after.deleted;
         }
         if let Some(stored) = self.experiments.get_mut(&id) {
             stored.record = after.clone();
@@ -167,7 +170,7 @@ impl State {
         record.params = options.params;
         record.tags = options.tags;
 
-        self.write(author, events::RUN_CREATE, id, events::run_create(&record));
+        self.write(author, events::RUN_CREATE, id, events::run_create(&record))?;
         let run = StoredRun {
             record: record.clone(),
             made: self.journal.last(),
@@ -222,22 +225,32 @@ impl State {
         last.map_or(now, |last| now.max(after(last)))
     }
 
+    /// Everything that names an object: runs' files, sealed points, versions' files.
     pub(super) fn blobs(&self) -> impl Iterator<Item = &Blob> {
-        self.runs.values().flat_map(StoredRun::blobs)
+        let of_versions = self.objects.values().flatten();
+        self.runs.values().flat_map(StoredRun::blobs).chain(of_versions)
     }
 
     pub(super) fn names(&self, location: &BlobLocation) -> bool {
         self.blobs().any(|blob| blob.location == *location)
     }
 
+    /// Writes the journal's row, and lets the registry be what the row makes of it.
+    ///
+    /// # Errors
+    /// None that can happen: `Corrupt`, if the row were not what its operation says.
     pub(super) fn write(
         &mut self,
         author: &Author,
         operation: &str,
         node: impl Into<Node>,
         payload: Value,
-    ) {
-        self.journal.append(author.now, author.actor.clone(), operation, node.into(), payload);
+    ) -> Result<()> {
+        let Author { actor, now } = author;
+        let row = self.journal.next(*now, actor.clone(), operation, node.into(), payload);
+        self.registry.apply(&row)?;
+        self.journal.append(row);
+        Ok(())
     }
 }
 

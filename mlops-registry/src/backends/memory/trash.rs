@@ -94,14 +94,14 @@ impl State {
                 continue;
             };
             freed.extend(run.blobs().map(|blob| (blob.location.clone(), blob.clone())));
-            self.write(author, events::RUN_PURGE, *id, events::run_purge(&run.record));
+            self.write(author, events::RUN_PURGE, *id, events::run_purge(&run.record))?;
         }
         for id in &experiments {
             let Some(experiment) = self.experiments.remove(id) else {
                 continue;
             };
             let payload = events::experiment_purge(&experiment.record);
-            self.write(author, events::EXPERIMENT_PURGE, *id, payload);
+            self.write(author, events::EXPERIMENT_PURGE, *id, payload)?;
         }
         freed.retain(|location, _| !self.names(location));
         Ok(PurgeReport {
@@ -112,7 +112,11 @@ impl State {
     }
 }
 
-fn in_trash(deleted: Option<Instant>, operation: &'static str, node: &Node) -> Result<()> {
+pub(super) fn in_trash(
+    deleted: Option<Instant>,
+    operation: &'static str,
+    node: &Node,
+) -> Result<()> {
     match deleted {
         Some(_) => Ok(()),
         None => Err(Error::invalid(operation, "is not in the trash")

@@ -84,12 +84,12 @@ impl State {
 
         let mut unneeded: BTreeSet<_> = before.blobs().map(|blob| blob.location.clone()).collect();
         unneeded.extend(offered.into_iter().map(|blob| blob.location));
-        self.last_chunk = last_chunk;
-        self.runs.insert(id, after);
         let digest = diff.metrics.as_ref().map(|chunk| Digest(blake3::hash(&chunk.bytes).into()));
         if let Some(payload) = events::run_update(&diff, Some(author.now), digest) {
-            self.write(author, events::RUN_UPDATE, id, payload);
+            self.write(author, events::RUN_UPDATE, id, payload)?;
         }
+        self.last_chunk = last_chunk;
+        self.runs.insert(id, after);
         unneeded.retain(|location| !self.names(location));
         Ok(unneeded.into_iter().collect())
     }

@@ -8,7 +8,7 @@ use mlops_core::registry::{
 };
 use mlops_core::tracking::Digest;
 use mlops_core::{ModelName, time};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
 use serde::Deserialize;
 
 use super::fail::{Fail, Outcome};

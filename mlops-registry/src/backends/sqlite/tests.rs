@@ -6,6 +6,9 @@ use mlops_core::tracking::{CreateExperiment, ExperimentChanges};
 
 use super::*;
 
+/// `schema::APPLICATION_ID`, as SQL spells it.
+const APPLICATION: i64 = 0x4d4c_4f50;
+
 fn open(dir: &Path) -> Result<SqliteStore> {
     let actor = Actor::new("ann@laptop").unwrap();
     SqliteStore::open(dir.join("m.db"), Arc::new(SystemClock), actor, SqliteOptions::default())
@@ -106,4 +109,48 @@ fn writers_in_many_handles_wait_for_one_another() {
     });
     let proof = block_on(open(dir.path()).unwrap().verify()).unwrap();
     assert_eq!(proof.events, 161);
+}
+
+/// A file as the first version of the format wrote it: the first migration, and a run with an input.
+fn first_version(dir: &Path) {
+    raw(dir, include_str!("schema/1.sql"));
+    raw(
+        dir,
+        "PRAGMA application_id = 1296846672; PRAGMA user_version = 1;
+         INSERT INTO experiments (uid, name, created) VALUES (zeroblob(16), 'x', 1);
+         INSERT INTO runs (uid, experiment, name, status, user, started, note)
+             VALUES (x'0191d2a0b1c27def8123456789abcdef', 1, 'r', 'finished', '', 1, '');
+         INSERT INTO inputs (run, name, digest, context, source)
+             VALUES (1, 'flights', 'sha256:ab', 'train', 'flights.parquet'),
+                    (1, 'flights', 'sha256:ab', 'test', NULL);",
+    );
+}
+
+#[test]
+fn a_store_of_the_first_version_opens_and_its_runs_join_the_graph() {
+    use mlops_core::lineage::{Direction, Edge, Lineage, Relation};
+    let dir = tempfile::tempdir().unwrap();
+    first_version(dir.path());
+    assert_eq!(APPLICATION, 1_296_846_672);
+    let store = open(dir.path()).unwrap();
+    let run: Node = "run:0191d2a0b1c27def8123456789abcdef".parse().unwrap();
+    let dataset: Node = "dataset:flights@sha256:ab".parse().unwrap();
+    let source: Node = "source:flights.parquet".parse().unwrap();
+    let of = |node: &Node| block_on(store.edges(&[node.clone()], Direction::Upstream)).unwrap();
+    assert_eq!(of(&run), [Edge::new(dataset.clone(), run.clone(), Relation::Read)]);
+    assert_eq!(of(&dataset), [Edge::new(source, dataset.clone(), Relation::Contains)]);
+    drop(store);
+    open(dir.path()).expect("it opens again");
+}
+
+#[test]
+fn eight_processes_migrate_one_old_store_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    first_version(dir.path());
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| open(dir.path()).map(drop))).collect();
+        for thread in threads {
+            thread.join().unwrap().unwrap();
+        }
+    });
 }

@@ -119,6 +119,27 @@ pub(super) async fn write_file(mut bytes: BlobReader, path: &Path) -> Result<()>
     .await
 }
 
+/// A small file of our own, if it is not there already.
+pub(super) async fn write_bytes(bytes: Vec<u8>, path: &Path, overwrite: bool) -> Result<()> {
+    let target = path.to_owned();
+    blocking(OP, move || {
+        let digest = *blake3::hash(&bytes).as_bytes();
+        if is_there(&target, bytes.len() as u64, digest, overwrite)? {
+            return Ok(());
+        }
+        let unwritten = |e| failed("cannot write the document of a version", &target, e);
+        let parent = target.parent().unwrap_or(&target);
+        let mut builder = tempfile::Builder::new();
+        let mut staged = plain_permissions(builder.prefix(".mlops-export-"))
+            .tempfile_in(parent)
+            .map_err(unwritten)?;
+        staged.write_all(&bytes).map_err(unwritten)?;
+        staged.persist(&target).map_err(|e| unwritten(e.error))?;
+        Ok(())
+    })
+    .await
+}
+
 /// Artifacts to the disk, then the database, then its name.
 pub(super) fn publish(
     file: NamedTempFile,

@@ -8,15 +8,16 @@
 //! finds them equal.
 
 mod files;
+mod models;
 mod rows;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use mlops_core::tracking::{
-    Artifact, Experiment, ExperimentQuery, MetricPoint, Run, RunQuery, View,
+    Blob, Experiment, ExperimentQuery, MetricPoint, Run, RunQuery, View,
 };
-use mlops_core::{Error, ErrorKind, Result};
+use mlops_core::{Error, ErrorKind, Result, RunId};
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
@@ -29,6 +30,7 @@ use super::{sql_error, tag, uri};
 use crate::blobs::Progress;
 use crate::blocking::blocking;
 use crate::history::chunk_bytes;
+use crate::models::Models;
 use crate::points;
 use crate::tracking::Tracking;
 
@@ -83,7 +85,13 @@ pub struct ExportReport {
     pub points: u64,
     /// Dataset inputs.
     pub inputs: u64,
-    /// Files.
+    /// Registered models.
+    pub models: u64,
+    /// Their versions.
+    pub model_versions: u64,
+    /// Their aliases.
+    pub aliases: u64,
+    /// Files, those of versions included that do not lie with their run.
     pub artifacts: u64,
     /// Their bytes.
     pub artifact_bytes: u64,
@@ -91,8 +99,8 @@ pub struct ExportReport {
     pub findings: Vec<Finding>,
 }
 
-/// Writes everything, the trash included, into the SQLite database `database`, and the artifacts under
-/// `artifacts` as `<experiment>/<run>/artifacts/…`.
+/// Writes everything, the runs in the trash included, into the SQLite database `database`, and the
+/// files under `artifacts` as `<experiment>/<run>/artifacts/…` and `models/<name>/<number>/…`.
 ///
 /// `mlflow ui --backend-store-uri sqlite:///<database>` then shows it, from MLflow 2.9 on. Both places
 /// are local; `artifacts` is made if it is not there, and its path is written into the database.
@@ -103,23 +111,24 @@ pub struct ExportReport {
 /// `Corrupt` if an artifact is damaged; `Unavailable` if the disk is full.
 ///
 /// ```no_run
-/// # async fn f(tracking: mlops_registry::Tracking) -> mlops_core::Result<()> {
+/// # async fn f(models: mlops_registry::Models) -> mlops_core::Result<()> {
 /// use mlops_registry::mlflow::{self, ExportOptions};
 ///
 /// let options = ExportOptions::default();
 /// let report =
-///     mlflow::export(&tracking, "mlflow.db".as_ref(), "mlflow-files".as_ref(), options).await?;
+///     mlflow::export(&models, "mlflow.db".as_ref(), "mlflow-files".as_ref(), options).await?;
 /// for finding in &report.findings {
 ///     println!("{finding}");
 /// }
 /// # Ok(()) }
 /// ```
 pub async fn export(
-    tracking: &Tracking,
+    models: &Models,
     database: &Path,
     artifacts: &Path,
     options: ExportOptions,
 ) -> Result<ExportReport> {
+    let tracking = models.tracking();
     let (file, root) = prepare(database, artifacts, options.overwrite)?;
     let sheet = {
         let path = file.path().to_owned();
@@ -131,6 +140,7 @@ pub async fn export(
         root,
         sheet: Some(sheet),
         options,
+        numbers: HashMap::new(),
         report: ExportReport::default(),
         findings: Findings::default(),
     };
@@ -141,6 +151,7 @@ pub async fn export(
             let page = tracking.tracker().search_runs(&query).await?;
             for run in &page.items {
                 export.run(number, &experiment, run).await?;
+                export.numbers.insert(run.id, number);
                 export.report.runs += 1;
                 if let Some(progress) = &export.options.progress {
                     progress(export.report.runs, total.max(export.report.runs));
@@ -152,6 +163,7 @@ pub async fn export(
             }
         }
     }
+    export.models(&**models.registry()).await?;
     export.finish(file).await
 }
 
@@ -162,6 +174,8 @@ struct Export<'a> {
     /// Absent only while a thread for blocking work has it.
     sheet: Option<Sheet>,
     options: ExportOptions,
+    /// The experiment of each run that was written, by MLflow's number.
+    numbers: HashMap<RunId, i64>,
     report: ExportReport,
     findings: Findings,
 }
@@ -276,7 +290,7 @@ impl Export<'_> {
         }
         self.metrics(run, &id).await?;
         for artifact in self.tracking.tracker().artifacts(run.id, "").await? {
-            self.artifact(&artifact, &directory).await?;
+            self.file(&artifact.blob, &directory.join(artifact.path.as_str())).await?;
         }
         Ok(())
     }
@@ -321,20 +335,20 @@ impl Export<'_> {
         self.with_sheet(move |sheet| sheet.latest(&id, &latest)).await
     }
 
-    async fn artifact(&mut self, artifact: &Artifact, directory: &Path) -> Result<()> {
-        let path = directory.join(artifact.path.as_str());
-        if artifact.path.contains(['#', '?', '%']) {
+    async fn file(&mut self, blob: &Blob, path: &Path) -> Result<()> {
+        let below = path.strip_prefix(&self.root).unwrap_or(path);
+        if below.to_string_lossy().contains(['#', '?', '%']) {
             self.findings.add(FindingKind::UnusualPath, || path.display().to_string());
         }
-        let (target, overwrite) = (path.clone(), self.options.overwrite);
-        let (size, digest) = (artifact.blob.size, artifact.blob.digest);
+        let (target, overwrite) = (path.to_owned(), self.options.overwrite);
+        let (size, digest) = (blob.size, blob.digest);
         let there = blocking(OP, move || is_there(&target, size, digest.0, overwrite)).await?;
         if !there {
-            let bytes = self.tracking.blobs().get(&artifact.blob).await?;
-            write_file(bytes, &path).await?;
+            let bytes = self.tracking.blobs().get(blob).await?;
+            write_file(bytes, path).await?;
         }
         self.report.artifacts += 1;
-        self.report.artifact_bytes += artifact.blob.size;
+        self.report.artifact_bytes += blob.size;
         Ok(())
     }
 

@@ -17,7 +17,7 @@ const DIGEST_CHARS: usize = 36;
 const RUN_URI_CHARS: usize = 200;
 /// What MLflow lets somebody log.
 const PARAM_CHARS: usize = 6_000;
-const TAG_CHARS: usize = 5_000;
+pub(super) const TAG_CHARS: usize = 5_000;
 
 pub(super) fn run_row(
     findings: &mut Findings,

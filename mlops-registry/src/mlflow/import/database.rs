@@ -3,7 +3,9 @@
 //! It is opened for reading only and never brought up to date: whoever still uses it with an older
 //! MLflow can go on. Columns that a revision does not have read as NULL.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod models;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use mlops_core::{Error, Result};
@@ -12,8 +14,9 @@ use rusqlite::{Connection, OpenFlags, Row, params};
 
 use super::super::report::{FindingKind, Findings};
 use super::super::{sql_error, tag, uri};
+use super::place::{self, Roots};
 use super::source::{
-    Leftovers, Place, RunRef, Source, SourceExperiment, SourceInput, SourceRun, SourceStatus,
+    Place, RunRef, Source, SourceExperiment, SourceInput, SourceModel, SourceRun, SourceStatus,
 };
 
 const OP: &str = "mlflow.import_database";
@@ -47,6 +50,11 @@ impl Database {
             }
         }
         Ok(Self { sql, path: path.to_owned(), server_artifacts, tables })
+    }
+
+    /// What relative paths are relative to.
+    fn base(&self) -> &Path {
+        self.path.parent().unwrap_or(&self.path)
     }
 
     fn has(&self, table: &str, column: &str) -> bool {
@@ -162,7 +170,7 @@ impl Database {
     }
 
     fn artifacts(&self, run: &RunRef, said: &str) -> Option<Place> {
-        let base = self.path.parent().unwrap_or(&self.path);
+        let base = self.base();
         let path = match (uri::below_server_root(said), &self.server_artifacts) {
             (Some(below), Some(root)) => Some(root.join(below)),
             _ => uri::to_path(said, base),
@@ -282,21 +290,23 @@ impl Source for Database {
         Ok(found)
     }
 
-    fn leftovers(&mut self, findings: &mut Findings) -> Result<Leftovers> {
-        let kept = "current_stage IS NULL OR current_stage <> 'Deleted_Internal'";
-        let left = Leftovers {
-            models: self.count("registered_models", "1")?,
-            versions: self.count("model_versions", kept)?,
-            aliases: self.count("registered_model_aliases", "1")?,
-        };
-        if left.models > 0 {
-            let text = "SELECT name FROM registered_models WHERE ?1 = '' ORDER BY name";
-            self.each(text, "", |row| {
-                let name = string(row, 0)?.unwrap_or_default();
-                findings.add(FindingKind::NoCounterpart, || format!("registered model {name}"));
-                Ok(())
-            })?;
-        }
+    fn models(
+        &mut self,
+        runs: &HashSet<String>,
+        findings: &mut Findings,
+    ) -> Result<Vec<SourceModel>> {
+        let mut models = self.read_models(findings)?;
+        let server = self.server_artifacts.as_deref();
+        let roots = Roots { base: self.base(), server, runs };
+        place::find_all(&mut models, &roots, |id| self.logged_model(id));
+        Ok(models)
+    }
+
+    fn document(&mut self, uri: &str, model: &str, number: u64) -> Option<Vec<u8>> {
+        place::read_document(uri::to_path(uri, self.base()), model, number)
+    }
+
+    fn leftovers(&mut self, findings: &mut Findings) -> Result<()> {
         for (table, what) in [
             ("logged_models", "logged models"),
             ("trace_info", "traces"),
@@ -305,7 +315,7 @@ impl Source for Database {
             let count = self.count(table, "1")?;
             findings.add_many(FindingKind::NoCounterpart, count, || format!("{count} {what}"));
         }
-        Ok(left)
+        Ok(())
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) async fn new_files(
 
 /// The regular files below a directory with the paths that they get, and what cannot be taken. Links are
 /// not followed: they could lead anywhere.
-fn walk(root: &Path) -> (Vec<(ArtifactPath, PathBuf)>, Vec<String>) {
+pub(super) fn walk(root: &Path) -> (Vec<(ArtifactPath, PathBuf)>, Vec<String>) {
     let (mut files, mut refused) = (Vec::new(), Vec::new());
     let mut open = vec![(root.to_owned(), String::new())];
     while let Some((directory, prefix)) = open.pop() {

@@ -5,7 +5,9 @@
 //! digest after it since 3.0, of which MLflow's own reader then drops the step). A key with `/` is a
 //! file in sub-folders.
 
-use std::collections::BTreeMap;
+mod models;
+
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -14,8 +16,9 @@ use mlops_core::{Error, Result};
 
 use super::super::report::{FindingKind, Findings};
 use super::super::{tag, uri};
+use super::place::{self, Roots};
 use super::source::{
-    Leftovers, Place, RunRef, Source, SourceExperiment, SourceInput, SourceRun, SourceStatus,
+    Place, RunRef, Source, SourceExperiment, SourceInput, SourceModel, SourceRun, SourceStatus,
 };
 use super::yaml::Map;
 use crate::spool::io_error;
@@ -65,6 +68,11 @@ impl Mlruns {
         Ok(Self { root: root.to_owned(), experiments })
     }
 
+    /// What relative paths are relative to.
+    fn base(&self) -> &Path {
+        self.root.parent().unwrap_or(&self.root)
+    }
+
     fn experiment_of(&self, id: &str) -> Option<&Path> {
         self.experiments.get(id).map(|(path, _)| path.as_path())
     }
@@ -111,7 +119,7 @@ impl Mlruns {
             return Some(Place::Directory(own));
         }
         let said = said?;
-        let base = self.root.parent().unwrap_or(&self.root);
+        let base = self.base();
         match uri::to_path(said, base) {
             // A run without files need not have a folder.
             Some(path) if path == own || (path.starts_with(base) && !path.exists()) => None,
@@ -196,32 +204,31 @@ impl Source for Mlruns {
         Ok(Some(found))
     }
 
-    fn leftovers(&mut self, findings: &mut Findings) -> Result<Leftovers> {
-        let mut left = Leftovers::default();
-        for (name, path) in folders(&self.root.join("models"))? {
-            if !path.join("meta.yaml").is_file() {
-                continue;
-            }
-            left.models += 1;
-            for (name, path) in folders(&path)? {
-                // A version that was deleted leaves its folder.
-                let kept = |meta: Map| meta.text("current_stage") != Some("Deleted_Internal");
-                if name.starts_with("version-") && meta(&path, findings).is_some_and(kept) {
-                    left.versions += 1;
-                }
-            }
-            left.aliases += files(&path.join("aliases"), findings)?.len() as u64;
-            findings.add(FindingKind::NoCounterpart, || format!("registered model {name}"));
-        }
+    fn models(
+        &mut self,
+        runs: &HashSet<String>,
+        findings: &mut Findings,
+    ) -> Result<Vec<SourceModel>> {
+        let mut models = self.read_models(findings)?;
+        let roots = Roots { base: self.base(), server: None, runs };
+        place::find_all(&mut models, &roots, |id| self.logged_model(id));
+        Ok(models)
+    }
+
+    fn document(&mut self, uri: &str, model: &str, number: u64) -> Option<Vec<u8>> {
+        place::read_document(uri::to_path(uri, self.base()), model, number)
+    }
+
+    fn leftovers(&mut self, findings: &mut Findings) -> Result<()> {
         for (id, (path, _)) in &self.experiments {
-            for kind in ["models", "traces"] {
+            for (kind, what) in [("models", "logged models"), ("traces", "traces")] {
                 let count = folders(&path.join(kind))?.len() as u64;
                 findings.add_many(FindingKind::NoCounterpart, count, || {
-                    format!("experiment {id}: {count} {kind}")
+                    format!("experiment {id}: {count} {what}")
                 });
             }
         }
-        Ok(left)
+        Ok(())
     }
 }
 

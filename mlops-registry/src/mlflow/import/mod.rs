@@ -6,18 +6,24 @@
 //! that was killed, agree on them. A run that is here and was not imported from this source is left
 //! alone, as is a history that is no longer the start of MLflow's.
 //!
+//! Models come after the runs, because their versions take their files from these.
+//!
 //! Where both sides were changed since, MLflow's labels win, and nothing is taken away here except that
 //! what is deleted there goes to the trash.
 
+mod bytes;
 mod database;
 mod files;
 mod mlruns;
+mod models;
+mod place;
+mod signature;
 mod source;
 mod store;
 mod target;
 mod yaml;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -31,7 +37,7 @@ use self::store::{Import, Outcome};
 use super::report::{Finding, Findings};
 use crate::blobs::Progress;
 use crate::blocking::blocking;
-use crate::tracking::Tracking;
+use crate::models::Models;
 
 const OP: &str = "mlflow.import";
 
@@ -115,16 +121,16 @@ pub struct ImportReport {
     pub runs: Tally,
     /// Points of metrics that were added.
     pub points: u64,
-    /// Files that were added.
+    /// Files that were added, those of versions included that do not lie with their run.
     pub artifacts: u64,
     /// Their bytes.
     pub artifact_bytes: u64,
-    /// Registered models there, which are not imported yet.
-    pub models: u64,
-    /// Their versions.
-    pub model_versions: u64,
+    /// Registered models.
+    pub models: Tally,
+    /// Their versions, those that MLflow has deleted left out.
+    pub model_versions: Tally,
     /// Their aliases.
-    pub aliases: u64,
+    pub aliases: Tally,
     /// What differs here, or was left out.
     pub findings: Vec<Finding>,
 }
@@ -138,22 +144,22 @@ pub struct ImportReport {
 /// when it is away or full. What was imported by then stays, and the next import goes on from it.
 ///
 /// ```no_run
-/// # async fn f(tracking: mlops_registry::Tracking) -> mlops_core::Result<()> {
+/// # async fn f(models: mlops_registry::Models) -> mlops_core::Result<()> {
 /// use mlops_registry::mlflow::{self, ImportOptions};
 ///
 /// let report =
-///     mlflow::import_mlruns(&tracking, "mlruns".as_ref(), ImportOptions::default()).await?;
+///     mlflow::import_mlruns(&models, "mlruns".as_ref(), ImportOptions::default()).await?;
 /// println!("{} new runs", report.runs.new);
 /// # Ok(()) }
 /// ```
 pub async fn import_mlruns(
-    tracking: &Tracking,
+    models: &Models,
     directory: &Path,
     options: ImportOptions,
 ) -> Result<ImportReport> {
     let path = directory.to_owned();
     let source = blocking(OP, move || Mlruns::open(&path)).await?;
-    import(tracking, directory, Box::new(source), options).await
+    import(models, directory, Box::new(source), options).await
 }
 
 /// Imports an SQLite database, without changing it: `mlflow db upgrade` is not needed, nor done.
@@ -161,7 +167,7 @@ pub async fn import_mlruns(
 /// # Errors
 /// As [`import_mlruns`].
 pub async fn import_database(
-    tracking: &Tracking,
+    models: &Models,
     database: &Path,
     options: ImportOptions,
 ) -> Result<ImportReport> {
@@ -172,7 +178,7 @@ pub async fn import_database(
         Database::open(&path, artifacts)
     })
     .await?;
-    import(tracking, database, Box::new(source), options).await
+    import(models, database, Box::new(source), options).await
 }
 
 /// The source with what it found, which travel together to the thread that reads.
@@ -196,7 +202,7 @@ impl Reading {
 }
 
 async fn import(
-    tracking: &Tracking,
+    models: &Models,
     path: &Path,
     source: Box<dyn Source>,
     options: ImportOptions,
@@ -206,18 +212,12 @@ async fn import(
         path.display().to_string()
     });
     let (name, _) = super::text::as_value(name);
-    let mut import = Import::new(tracking, &name);
+    let mut import = Import::new(models.tracking(), &name);
     let reading = Reading { source, findings: Findings::default() };
-    let (reading, left) = reading.with(Source::leftovers).await?;
+    let (reading, ()) = reading.with(Source::leftovers).await?;
     let (reading, runs) = reading.with(Source::runs).await?;
     let (mut reading, experiments) = reading.with(Source::experiments).await?;
-    let mut report = ImportReport {
-        source: name.clone(),
-        models: left.models,
-        model_versions: left.versions,
-        aliases: left.aliases,
-        ..ImportReport::default()
-    };
+    let mut report = ImportReport { source: name.clone(), ..ImportReport::default() };
     let mut runs_of: HashMap<&str, u64> = HashMap::new();
     for run in &runs {
         *runs_of.entry(&run.experiment).or_default() += 1;
@@ -256,6 +256,12 @@ async fn import(
         if let Some(progress) = &options.progress {
             progress(done as u64 + 1, total);
         }
+    }
+    let ids: HashSet<String> = runs.into_iter().map(|run| run.id).collect();
+    let (mut reading, found) =
+        reading.with(move |source, findings| source.models(&ids, findings)).await?;
+    for model in found {
+        reading = import.model(&**models.registry(), reading, model, &mut report).await?;
     }
     import.delete_experiments(&mut reading.findings).await?;
     report.findings = reading.findings.into_list();

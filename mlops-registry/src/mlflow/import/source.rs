@@ -1,12 +1,13 @@
 //! What an importer reads from either store of MLflow, before it is made to fit ours.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 
 use mlops_core::tracking::{MetricPoint, check_step};
 use mlops_core::{Result, time};
 
 use super::super::report::{FindingKind, Findings};
+use super::place::ModelPlace;
 
 /// A store of MLflow's. Blocks; the importer calls it from a thread where that does no harm.
 pub(super) trait Source: Send + 'static {
@@ -19,8 +20,19 @@ pub(super) trait Source: Send + 'static {
     /// One run with all that hangs on it; `None` if it is malformed, which is said in the findings.
     fn run(&mut self, run: &RunRef, findings: &mut Findings) -> Result<Option<SourceRun>>;
 
-    /// How many things there are that have no counterpart here.
-    fn leftovers(&mut self, findings: &mut Findings) -> Result<Leftovers>;
+    /// All registered models, by name, each with its versions by number, those that MLflow has deleted
+    /// left out; `runs` are the ids of all runs.
+    fn models(
+        &mut self,
+        runs: &HashSet<String>,
+        findings: &mut Findings,
+    ) -> Result<Vec<SourceModel>>;
+
+    /// What an export of ours wrote about a version, if it is where such a thing may be.
+    fn document(&mut self, uri: &str, model: &str, number: u64) -> Option<Vec<u8>>;
+
+    /// Counts the things that have no counterpart here.
+    fn leftovers(&mut self, findings: &mut Findings) -> Result<()>;
 }
 
 pub(super) struct SourceExperiment {
@@ -106,11 +118,33 @@ impl SourceStatus {
     }
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Leftovers {
-    pub(super) models: u64,
-    pub(super) versions: u64,
-    pub(super) aliases: u64,
+#[derive(Debug, Clone, Default)]
+pub(super) struct SourceModel {
+    pub(super) name: String,
+    pub(super) created_ms: Option<i64>,
+    pub(super) note: String,
+    pub(super) tags: BTreeMap<String, String>,
+    /// Numbers by alias, as they are written there.
+    pub(super) aliases: BTreeMap<String, String>,
+    pub(super) versions: Vec<SourceVersion>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct SourceVersion {
+    pub(super) number: u64,
+    pub(super) created_ms: Option<i64>,
+    pub(super) user: Option<String>,
+    pub(super) note: String,
+    pub(super) stage: String,
+    pub(super) status: String,
+    pub(super) source: Option<String>,
+    /// Where the source resolved to when the version was made.
+    pub(super) storage: Option<String>,
+    pub(super) run: Option<String>,
+    pub(super) run_link: Option<String>,
+    pub(super) logged_model: Option<String>,
+    pub(super) tags: BTreeMap<String, String>,
+    pub(super) place: ModelPlace,
 }
 
 impl SourceRun {

@@ -37,8 +37,8 @@ pub(super) enum Outcome {
 }
 
 pub(super) struct Import<'a> {
-    tracking: &'a Tracking,
-    source: &'a str,
+    pub(super) tracking: &'a Tracking,
+    pub(super) source: &'a str,
     /// The experiments that are deleted there, which take their runs along.
     to_trash: Vec<ExperimentId>,
 }
@@ -378,7 +378,7 @@ fn spool_id(run: RunId, stored: u64) -> SpoolId {
 }
 
 /// The run is at fault, and not the store.
-fn is_about_the_run(kind: ErrorKind) -> bool {
+pub(super) fn is_about_the_run(kind: ErrorKind) -> bool {
     matches!(
         kind,
         ErrorKind::Invalid | ErrorKind::Conflict | ErrorKind::AlreadyExists | ErrorKind::NotFound

@@ -155,7 +155,7 @@ fn ends(metrics: &BTreeMap<String, Vec<MetricPoint>>) -> (Option<i64>, Option<i6
 }
 
 /// The instant that a tag keeps to the microsecond, if it is the same one; else the tag stays.
-fn exact(
+pub(super) fn exact(
     text: Option<String>,
     micros: i64,
     key: &str,
@@ -214,7 +214,7 @@ fn fitting_key(key: &str, place: &str, findings: &mut Findings) -> Option<Key> {
         .ok()
 }
 
-fn fitting_value(value: String, place: &str, key: &str, findings: &mut Findings) -> String {
+pub(super) fn fitting_value(value: String, place: &str, key: &str, findings: &mut Findings) -> String {
     let bytes = value.len();
     let (value, cut) = text::as_value(value);
     if cut {

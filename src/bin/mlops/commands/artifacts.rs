@@ -6,7 +6,7 @@ use comfy_table::Table;
 use futures::StreamExt;
 use mlops::blobs::{BlobReader, DownloadBlob};
 use mlops::tracking::Artifact;
-use mlops::{ArtifactPath, Error, RunId, Workspace};
+use mlops::{ArtifactPath, Error, RunId, Tracking};
 use serde_json::json;
 
 use crate::args::Artifacts;
@@ -19,7 +19,7 @@ use crate::resolve::{self, LIVE_FIRST};
 const LONGEST_PATH: usize = 60;
 
 pub(crate) async fn run(
-    ws: &Workspace,
+    ws: &Tracking,
     command: Artifacts,
     output: &mut Output,
 ) -> Result<(), Failure> {
@@ -74,7 +74,7 @@ fn print(files: &[Artifact], output: &mut Output) -> Result<(), Failure> {
 }
 
 async fn get(
-    ws: &Workspace,
+    ws: &Tracking,
     run: RunId,
     path: &str,
     out: &Path,
@@ -95,7 +95,7 @@ async fn get(
 }
 
 async fn to_stdout(
-    ws: &Workspace,
+    ws: &Tracking,
     run: RunId,
     path: &str,
     output: &mut Output,
@@ -113,7 +113,7 @@ async fn to_stdout(
 }
 
 async fn put(
-    ws: &Workspace,
+    ws: &Tracking,
     run: RunId,
     source: PathBuf,
     path: Option<String>,

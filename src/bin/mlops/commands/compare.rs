@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use mlops::arrow::array::{Array, AsArray, RecordBatch, StringArray};
 use mlops::tracking::Run;
-use mlops::{Error, ErrorKind, RunId, Workspace};
+use mlops::{Error, ErrorKind, RunId, Tracking};
 use serde_json::{Value, json};
 
 use crate::failure::{COMMAND, Failure};
@@ -17,7 +17,7 @@ const LONGEST_VALUE: usize = 24;
 const LEADING: usize = 4;
 
 pub(crate) async fn run(
-    ws: &Workspace,
+    ws: &Tracking,
     runs: &[Run],
     only_different: bool,
     output: &mut Output,

@@ -4,29 +4,30 @@ use mlops::filter::Filter;
 use mlops::tracking::{
     CreateExperiment, Experiment, ExperimentChanges, ExperimentQuery, PageToken, RunQuery, View,
 };
-use mlops::{ExperimentName, Key, Workspace};
+use mlops::{ExperimentName, Key, Tracking};
 use serde_json::{Value, json};
 
-use super::{LabelChanges, list};
+use super::{LabelChanges, list, models};
 use crate::args::{Experiments, Paging};
 use crate::failure::Failure;
 use crate::format;
 use crate::output::{Output, pairs, right, table};
 use crate::resolve::{self, LIVE_FIRST, TRASH_FIRST};
-use crate::store;
+use crate::store::{self, Store};
 
 const LONGEST_NAME: usize = 40;
 const LONGEST_TAGS: usize = 40;
 
 pub(crate) async fn run(
-    store: &str,
+    store: &Store,
     command: Experiments,
     output: &mut Output,
 ) -> Result<(), Failure> {
     if let Experiments::Create { name, tags } = command {
         return create(store, &name, tags, output).await;
     }
-    let ws = &store::open(store, output).await?;
+    let models = models::acting(&store::open(store, output).await?).await?;
+    let ws = models.tracking();
     match command {
         Experiments::Create { .. } => Ok(()),
         Experiments::List { filter, page, view } => {
@@ -60,7 +61,7 @@ pub(crate) async fn run(
 }
 
 async fn create(
-    store: &str,
+    store: &Store,
     name: &str,
     tags: Vec<(String, String)>,
     output: &mut Output,
@@ -71,13 +72,13 @@ async fn create(
     for (key, value) in tags {
         options = options.with_tag(Key::new(key)?, value);
     }
-    let ws = store::create(store).await?;
-    let made = ws.tracker().create_experiment(&name, options).await?;
+    let models = models::acting(&store::create(store).await?).await?;
+    let made = models.tracking().tracker().create_experiment(&name, options).await?;
     say(&made, "made", output)
 }
 
 async fn change(
-    ws: &Workspace,
+    ws: &Tracking,
     text: &str,
     views: [View; 2],
     changes: ExperimentChanges,
@@ -98,7 +99,7 @@ fn say(experiment: &Experiment, done: &str, output: &mut Output) -> Result<(), F
 }
 
 async fn list(
-    ws: &Workspace,
+    ws: &Tracking,
     mut query: ExperimentQuery,
     page: Paging,
     output: &mut Output,
@@ -143,7 +144,7 @@ async fn list(
     list::say_next(next, output)
 }
 
-async fn show(ws: &Workspace, experiment: &Experiment, output: &mut Output) -> Result<(), Failure> {
+async fn show(ws: &Tracking, experiment: &Experiment, output: &mut Output) -> Result<(), Failure> {
     let runs = count(ws, experiment).await?;
     if output.is_json() {
         return output.document(&with_runs(experiment, runs));
@@ -164,7 +165,7 @@ async fn show(ws: &Workspace, experiment: &Experiment, output: &mut Output) -> R
 }
 
 /// How many runs it has: of one in the trash, those that are there with it.
-async fn count(ws: &Workspace, experiment: &Experiment) -> mlops::Result<u64> {
+async fn count(ws: &Tracking, experiment: &Experiment) -> mlops::Result<u64> {
     let view = if experiment.deleted.is_some() { View::Deleted } else { View::Active };
     let query = RunQuery::default().with_experiment(experiment.id).with_view(view);
     ws.tracker().count_runs(&query).await

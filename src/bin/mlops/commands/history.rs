@@ -1,7 +1,7 @@
 //! `mlops runs history`: the points of one metric.
 
 use mlops::tracking::{HistoryQuery, MetricPoint, Run};
-use mlops::{Error, Key, Workspace};
+use mlops::{Error, Key, Tracking};
 use serde_json::json;
 
 use crate::failure::{COMMAND, Failure};
@@ -21,7 +21,7 @@ pub(crate) struct Asked {
 }
 
 pub(crate) async fn run(
-    ws: &Workspace,
+    ws: &Tracking,
     run: &Run,
     asked: Asked,
     output: &mut Output,

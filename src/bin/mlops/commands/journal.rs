@@ -1,6 +1,6 @@
 //! `mlops journal …`
 
-use mlops::Workspace;
+use mlops::Tracking;
 use mlops::journal::{Event, JournalProof};
 use mlops::{Error, Result};
 use serde_json::json;
@@ -15,7 +15,7 @@ const LONGEST_NODE: usize = 24;
 const LONGEST_PAYLOAD: usize = 48;
 
 pub(crate) async fn run(
-    ws: &Workspace,
+    ws: &Tracking,
     command: Journal,
     output: &mut Output,
 ) -> Result<(), Failure> {
@@ -35,7 +35,7 @@ pub(crate) async fn run(
 /// How many rows the journal has.
 ///
 /// They are numbered from 1 on without holes, so the end is found by halving.
-pub(crate) async fn length(ws: &Workspace) -> Result<u64, Error> {
+pub(crate) async fn length(ws: &Tracking) -> Result<u64, Error> {
     let beyond = async |n| Ok::<_, Error>(!ws.journal().events(n, 1).await?.is_empty());
     let (mut known, mut step) = (0, 1);
     while beyond(known).await? {

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use mlops::filter::Field;
+use mlops::filter::{Field, Subject};
 use mlops::tracking::{Experiment, ExperimentQuery, MAX_PAGE, PageToken, Run, RunQuery, View};
-use mlops::{ExperimentId, Workspace};
+use mlops::{ExperimentId, Tracking};
 use serde_json::{Value, json};
 
 use crate::args::Query;
@@ -15,14 +15,14 @@ use crate::output::Output;
 use crate::resolve::{self, LIVE_FIRST};
 
 pub(crate) async fn run(
-    ws: &Workspace,
+    ws: &Tracking,
     filter: &str,
     asked: Query,
     output: &mut Output,
 ) -> Result<(), Failure> {
     let order: Vec<&str> = asked.order_by.iter().map(String::as_str).collect();
     let mut query = RunQuery::parse(filter, &order)?.with_view(asked.view.view.into());
-    let mut fields = columns::parse(&asked.columns)?;
+    let mut fields = columns::parse(Subject::Run, &asked.columns)?;
     if fields.is_empty() {
         let in_question: Vec<&Field> =
             query.order_by.iter().map(|o| &o.field).chain(query.filter.fields()).collect();
@@ -55,7 +55,7 @@ pub(crate) async fn run(
 
 /// Writes each page as it comes.
 async fn as_json(
-    ws: &Workspace,
+    ws: &Tracking,
     mut query: RunQuery,
     all: bool,
     experiments: &HashMap<ExperimentId, Experiment>,
@@ -96,7 +96,7 @@ pub(crate) fn document(run: &Run, experiments: &HashMap<ExperimentId, Experiment
 
 /// All experiments, also those in the trash, by id.
 pub(crate) async fn experiments(
-    ws: &Workspace,
+    ws: &Tracking,
 ) -> mlops::Result<HashMap<ExperimentId, Experiment>> {
     let mut query = ExperimentQuery::default().with_view(View::All).with_limit(MAX_PAGE);
     let mut all = HashMap::new();

@@ -3,20 +3,21 @@
 use std::path::{Path, PathBuf};
 
 use mlops::mlflow::{self, ExportOptions, Finding, ImportOptions, ImportReport, Tally};
-use mlops::{Error, Workspace};
+use mlops::{Error, Models};
 use serde_json::json;
 
+use super::models::acting;
 use crate::args::{Export, Import};
 use crate::failure::{COMMAND, Failure};
 use crate::format;
 use crate::output::{Output, pairs};
 use crate::progress::Bar;
-use crate::store;
+use crate::store::{self, Store};
 
 const LONGEST_EXAMPLE: usize = 100;
 
 pub(crate) async fn export(
-    ws: &Workspace,
+    models: &Models,
     command: Export,
     output: &mut Output,
 ) -> Result<(), Failure> {
@@ -26,7 +27,7 @@ pub(crate) async fn export(
     let mut options = ExportOptions::default();
     options.overwrite = overwrite;
     options.progress = bar.progress();
-    let report = mlflow::export(ws, &database, &artifacts, options).await?;
+    let report = mlflow::export(models, &database, &artifacts, options).await?;
     drop(bar);
     if output.is_json() {
         return output.document(&json!(report));
@@ -41,6 +42,9 @@ pub(crate) async fn export(
     row("runs", report.runs.to_string());
     row("points", report.points.to_string());
     row("datasets", report.inputs.to_string());
+    row("models", report.models.to_string());
+    row("versions", report.model_versions.to_string());
+    row("aliases", report.aliases.to_string());
     let size = format::bytes(report.artifact_bytes);
     row("artifacts", format!("{} ({size})", report.artifacts));
     output.table(shown)?;
@@ -48,7 +52,7 @@ pub(crate) async fn export(
 }
 
 pub(crate) async fn import(
-    store: &str,
+    store: &Store,
     command: Import,
     output: &mut Output,
 ) -> Result<(), Failure> {
@@ -61,19 +65,19 @@ pub(crate) async fn import(
             .with("path", path.display())
             .into());
     }
-    let ws = store::create(store).await?;
+    let models = acting(&store::create(store).await?).await?;
     let bar = Bar::runs("importing");
     let mut options = ImportOptions::default();
     options.progress = bar.progress();
     let report = match command {
         Import::Mlruns { directory, source } => {
             options.source = source;
-            mlflow::import_mlruns(&ws, &directory, options).await?
+            mlflow::import_mlruns(&models, &directory, options).await?
         }
         Import::Mlflow { database, source, server_artifacts } => {
             options.source = source;
             options.server_artifacts = server_artifacts;
-            mlflow::import_database(&ws, &database, options).await?
+            mlflow::import_database(&models, &database, options).await?
         }
     };
     drop(bar);
@@ -94,9 +98,9 @@ fn imported(report: &ImportReport, output: &mut Output) -> Result<(), Failure> {
     row("points added", report.points.to_string());
     let size = format::bytes(report.artifact_bytes);
     row("artifacts added", format!("{} ({size})", report.artifacts));
-    if report.models > 0 {
-        row("models left out", report.models.to_string());
-    }
+    row("models", tally(report.models));
+    row("versions", tally(report.model_versions));
+    row("aliases", tally(report.aliases));
     output.table(shown)?;
     findings(&report.findings, output)
 }

@@ -4,7 +4,7 @@ use std::io::Read;
 
 use mlops::filter::Filter;
 use mlops::tracking::{Run, RunChanges, RunQuery, View};
-use mlops::{RunId, Workspace};
+use mlops::{RunId, Tracking, Workspace};
 use serde_json::json;
 
 use super::{LabelChanges, compare, history, list, show};
@@ -14,7 +14,7 @@ use crate::format;
 use crate::output::Output;
 use crate::resolve::{self, LIVE_FIRST, TRASH_FIRST};
 
-pub(crate) async fn run(ws: &Workspace, command: Runs, output: &mut Output) -> Result<(), Failure> {
+pub(crate) async fn run(ws: &Tracking, command: Runs, output: &mut Output) -> Result<(), Failure> {
     match command {
         Runs::List { filter, query } | Runs::Search { filter, query } => {
             list::run(ws, &filter, query, output).await
@@ -61,13 +61,14 @@ pub(crate) async fn run(ws: &Workspace, command: Runs, output: &mut Output) -> R
             let changes = RunChanges::default().with_deleted(false);
             change(ws, &runs, &changes, "restored", output).await
         }
-        Runs::Recover => recover(ws, output),
+        // Said by the caller, who has opened the store.
+        Runs::Recover => Ok(()),
     }
 }
 
 /// Makes one change of each run. The document is an array of the runs as they are after it.
 async fn change(
-    ws: &Workspace,
+    ws: &Tracking,
     runs: &[Run],
     changes: &RunChanges,
     done: &str,
@@ -90,7 +91,7 @@ async fn change(
 }
 
 async fn count(
-    ws: &Workspace,
+    ws: &Tracking,
     filter: &str,
     experiment: Option<String>,
     view: Viewed,
@@ -106,7 +107,7 @@ async fn count(
 }
 
 /// Says what opening the store found.
-fn recover(ws: &Workspace, output: &mut Output) -> Result<(), Failure> {
+pub(crate) fn recover(ws: &Workspace, output: &mut Output) -> Result<(), Failure> {
     let found = ws.recovered();
     if output.is_json() {
         return output.document(&json!({

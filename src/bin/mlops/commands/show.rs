@@ -1,6 +1,6 @@
 //! `mlops runs show`: everything of one run on one screen, as far as it fits.
 
-use mlops::Workspace;
+use mlops::Tracking;
 use mlops::tracking::{Artifact, Experiment, Run};
 use serde_json::json;
 
@@ -14,7 +14,7 @@ const LONGEST_VALUE: usize = 70;
 /// More files than these are counted and not listed.
 const FILES_SHOWN: usize = 20;
 
-pub(crate) async fn run(ws: &Workspace, run: Run, output: &mut Output) -> Result<(), Failure> {
+pub(crate) async fn run(ws: &Tracking, run: Run, output: &mut Output) -> Result<(), Failure> {
     let experiments = list::experiments(ws).await?;
     let files = ws.tracker().artifacts(run.id, "").await?;
     if output.is_json() {

@@ -5,7 +5,7 @@ use mlops::time::{Clock, SystemClock, from_micros_lossy};
 use mlops::tracking::{
     Experiment, ExperimentQuery, MAX_PAGE, Purge, PurgePlan, PurgeReport, Run, View,
 };
-use mlops::{RunId, Workspace};
+use mlops::{RunId, Tracking};
 use serde_json::{Value, json};
 
 use super::{consent, list};
@@ -19,7 +19,7 @@ const LONGEST_NAME: usize = 28;
 const RUNS_SHOWN: usize = 20;
 
 pub(crate) async fn run(
-    ws: &Workspace,
+    ws: &Tracking,
     command: Trash,
     output: &mut Output,
 ) -> Result<(), Failure> {
@@ -41,7 +41,7 @@ pub(crate) async fn run(
 }
 
 pub(crate) async fn retention(
-    ws: &Workspace,
+    ws: &Tracking,
     asked: Retention,
     output: &mut Output,
 ) -> Result<(), Failure> {
@@ -133,7 +133,7 @@ fn say_runs(runs: &[RunId], output: &mut Output) -> Result<(), Failure> {
     }
 }
 
-async fn show(ws: &Workspace, output: &mut Output) -> Result<(), Failure> {
+async fn show(ws: &Tracking, output: &mut Output) -> Result<(), Failure> {
     let runs = ws.trash().await?;
     let mut experiments = Vec::new();
     let mut query = ExperimentQuery::default().with_view(View::Deleted).with_limit(MAX_PAGE);
@@ -164,7 +164,7 @@ fn item(kind: &str, mut value: Value) -> Value {
 }
 
 async fn rows(
-    ws: &Workspace,
+    ws: &Tracking,
     experiments: &[Experiment],
     runs: &[Run],
     output: &mut Output,

@@ -1,0 +1,254 @@
+//! Policies and access rules from text that people write: YAML or JSON.
+//!
+//! A mistake in a policy is found when it is stored, by the one who wrote it, and not at midnight by the
+//! one who rolls back. So everything unknown is refused with what is known instead, and the message
+//! says where: the line and column of what is no YAML, or the path of what is no policy
+//! (`stages.Production.gates[2]`).
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use mlops_core::registry::{Access, MAX_DOCUMENT_BYTES, StagePolicy};
+use mlops_core::{Error, Result};
+use serde::de::{DeserializeOwned, DeserializeSeed, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+use serde_path_to_error::{Path, Segment};
+
+use crate::yaml::{self, Scalars};
+
+/// A policy from YAML or JSON.
+///
+/// # Errors
+/// `Invalid`, naming the place: text that is neither, unknown stages, gates and fields, and what
+/// [`StagePolicy::check`] refuses.
+///
+/// ```
+/// use mlops_registry::models::policy_from_text;
+///
+/// let policy = policy_from_text("
+/// stages:
+///   Production:
+///     from: [Staging]
+///     gates:
+///       - metric: {name: auc, at_least: 0.8}
+///       - profile
+///     approvals: {count: 1}
+/// ").unwrap();
+/// assert_eq!(policy.stages.len(), 1);
+///
+/// let error = policy_from_text("stages: {Production: {gates: [metrc]}}").unwrap_err();
+/// assert!(error.to_string().contains("stages.Production.gates[0]: unknown gate \"metrc\""));
+/// ```
+pub fn policy_from_text(text: &str) -> Result<StagePolicy> {
+    let policy: StagePolicy = from_text("policy", text)?;
+    policy.check()?;
+    Ok(policy)
+}
+
+/// Access rules from YAML or JSON.
+///
+/// # Errors
+/// `Invalid`, naming the place, as [`policy_from_text`], and what [`Access::check`] refuses.
+pub fn access_from_text(text: &str) -> Result<Access> {
+    let access: Access = from_text("access", text)?;
+    access.check()?;
+    Ok(access)
+}
+
+/// Any value from YAML or JSON; `operation` stands at the start of the message.
+///
+/// # Errors
+/// `Invalid` for a text above [`MAX_DOCUMENT_BYTES`], one that is neither YAML nor JSON (with its line
+/// and column), a key that is there twice, an alias or merge key, or another shape than `T` has (with
+/// the path inside).
+pub fn from_text<T: DeserializeOwned>(operation: &'static str, text: &str) -> Result<T> {
+    if text.len() > MAX_DOCUMENT_BYTES {
+        return Err(Error::invalid(operation, "the text is too long")
+            .with("bytes", text.len())
+            .with("at_most", MAX_DOCUMENT_BYTES));
+    }
+    let value = value(operation, text)?;
+    if value.is_null() {
+        return Err(Error::invalid(operation, "the text is empty"));
+    }
+    serde_path_to_error::deserialize(&value).map_err(|error| {
+        let message = error.inner().to_string();
+        let path = place::<T>(&value, error.path(), &message);
+        let reason = reason(&path, &message);
+        Error::invalid(operation, if path.is_empty() { reason } else { format!("{path}: {reason}") })
+    })
+}
+
+/// The path as it stands in the text. Serde knows no keys that are read as enums (stages): such a key
+/// is found as the one that alone gives the same error.
+fn place<T: DeserializeOwned>(whole: &Value, path: &Path, message: &str) -> String {
+    let mut text = String::new();
+    // A JSON pointer to the same place, as far as it is one of the value.
+    let mut pointer = String::new();
+    for segment in path {
+        let key = match segment {
+            Segment::Seq { index } => {
+                text.push_str(&format!("[{index}]"));
+                pointer.push_str(&format!("/{index}"));
+                continue;
+            }
+            Segment::Map { key } => key.clone(),
+            Segment::Enum { variant } => variant.clone(),
+            Segment::Unknown => {
+                let entries = whole.pointer(&pointer).and_then(Value::as_object);
+                let same = |alone: Value| {
+                    T::deserialize(&alone).is_err_and(|error| error.to_string() == message)
+                };
+                let found = entries.into_iter().flatten().find(|(key, value)| {
+                    let mut alone = whole.clone();
+                    if let Some(place) = alone.pointer_mut(&pointer) {
+                        *place = Value::Object(Map::from_iter([((*key).clone(), (*value).clone())]));
+                    }
+                    same(alone)
+                });
+                let Some((key, _)) = found else { break };
+                key.clone()
+            }
+        };
+        if !text.is_empty() {
+            text.push('.');
+        }
+        text.push_str(&key);
+        pointer.push('/');
+        pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+    }
+    text
+}
+
+/// YAML, of which JSON is nearly a part: JSON that YAML reads differently (pairs of surrogates, tabs)
+/// is JSON.
+fn value(operation: &'static str, text: &str) -> Result<Value> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut wrong = None;
+    if text.trim_start().starts_with(['{', '[']) {
+        match serde_json::from_str::<Strict>(text) {
+            Ok(Strict(value)) => return Ok(value),
+            // A data error is one of our own making: a key twice.
+            Err(e) => {
+                let braces = text.trim_start().trim_start_matches(['{', '[']).trim_start();
+                let looks_like_json = braces.starts_with(['"', '}', ']']);
+                if looks_like_json {
+                    wrong = Some((e.line(), e.column(), e.to_string()));
+                }
+            }
+        }
+    }
+    yaml::read(text, Scalars::Core).map_err(|bad| {
+        let (line, column, message) = wrong.unwrap_or((bad.line, bad.column, bad.message));
+        // serde_json says the place itself, at the end.
+        let message = message.split(" at line ").next().unwrap_or_default().to_owned();
+        Error::invalid(operation, message).with("line", line).with("column", column)
+    })
+}
+
+/// Serde's words in ours: ``unknown variant `x`, expected one of `a`, `b` `` names what is unknown.
+fn reason(path: &str, message: &str) -> String {
+    for kind in ["variant", "field"] {
+        let Some(rest) = message.strip_prefix("unknown ").and_then(|m| m.strip_prefix(kind)) else {
+            continue;
+        };
+        let Some((name, known)) =
+            rest.strip_prefix(" `").and_then(|rest| rest.split_once("`, expected "))
+        else {
+            continue;
+        };
+        let known = known.trim_start_matches("one of ").replace(" or ", ", ").replace('`', "");
+        let what = if kind == "field" { "field" } else { noun(path) };
+        return format!("unknown {what} \"{}\"; known: {known}", name.escape_debug());
+    }
+    message.to_owned()
+}
+
+/// What stands at a path: a gate in `stages.Production.gates[2]`.
+fn noun(path: &str) -> &'static str {
+    let last = path.rsplit('.').next().unwrap_or(path);
+    let name = last.split('[').next().unwrap_or(last);
+    match name {
+        "gates" => "gate",
+        "from" | "displaced_to" | "stages" => "stage",
+        "permit" => "file format",
+        "role" => "role",
+        "direction" => "direction",
+        "margin" => "margin",
+        _ if path.starts_with("stages.") && !path["stages.".len()..].contains('.') => "stage",
+        _ => "value",
+    }
+}
+
+/// JSON in which no key is there twice.
+struct Strict(Value);
+
+impl<'de> serde::Deserialize<'de> for Strict {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Seed.deserialize(deserializer).map(Self)
+    }
+}
+
+struct Seed;
+
+impl<'de> DeserializeSeed<'de> for Seed {
+    type Value = Value;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Seed {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element_seed(Seed)? {
+            list.push(item);
+        }
+        Ok(Value::Array(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut map = Map::new();
+        while let Some(key) = entries.next_key::<String>()? {
+            if map.contains_key(&key) {
+                let message = format!("has the key \"{}\" twice", key.escape_debug());
+                return Err(serde::de::Error::custom(message));
+            }
+            map.insert(key, entries.next_value_seed(Seed)?);
+        }
+        Ok(Value::Object(map))
+    }
+}

@@ -1,0 +1,46 @@
+//! The cases of `Registry`, `Catalog` and `Lineage`: one for each clause of each sentence of the
+//! contract.
+//!
+//! As those of the tracker they are written against the documentation of the traits and not against
+//! any backend. The files follow the life of a version.
+
+mod aliases;
+mod approvals;
+mod catalog;
+mod facts;
+mod gates;
+mod history;
+mod journal;
+mod lineage;
+mod models;
+mod promotion;
+mod register;
+pub(crate) mod replay;
+mod resolve;
+mod rollback;
+mod trash;
+mod versions;
+
+use crate::Case;
+
+/// All cases of `Registry`, `Catalog` and `Lineage`, and of what they write into the journal.
+pub fn registry_cases() -> Vec<Case> {
+    [
+        models::cases(),
+        aliases::cases(),
+        register::cases(),
+        versions::cases(),
+        resolve::cases(),
+        promotion::cases(),
+        gates::cases(),
+        facts::cases(),
+        approvals::cases(),
+        rollback::cases(),
+        history::cases(),
+        trash::cases(),
+        catalog::cases(),
+        lineage::cases(),
+        journal::cases(),
+    ]
+    .concat()
+}
