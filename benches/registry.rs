@@ -202,6 +202,12 @@ fn resolve(sizes: Sizes) {
         let facts = json!({ "how": "whole version", "models": count });
         laps.figure(&operation.replace("resolve", "version_by"), facts);
     }
+    let mut laps = Laps::of(1);
+    for i in 0..sizes.ops {
+        let uri = format!("models:/{}/3", shape::model_name(i % count));
+        laps.lap(|| black_box(block_on(ws.models().version(&uri)).unwrap()));
+    }
+    laps.figure("version_by_number", json!({ "how": "whole version", "models": count }));
     move_alias(&ws, sizes);
 }
 

@@ -25,7 +25,7 @@ pub(crate) enum Scalars {
     /// Null, truth values and numbers of YAML 1.2's core schema; the rest are texts.
     Core,
     /// Texts, but for null.
-    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "for MLflow's files"))]
+    #[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "for MLflow's files"))]
     AsText,
 }
 
@@ -82,9 +82,7 @@ impl<'i, I: saphyr_parser::Input> Reader<'i, I> {
                 self.check_tag(tag.as_deref(), "seq", span)?;
                 self.list(depth + 1)
             }
-            Event::Alias(_) => {
-                Err(bad(span, "has an alias; write out what it stands for"))
-            }
+            Event::Alias(_) => Err(bad(span, "has an alias; write out what it stands for")),
             _ => Err(bad(span, "ends in the middle")),
         }
     }

@@ -10,7 +10,9 @@ use mlops_core::time::ManualClock;
 use mlops_registry::backends::memory::MemoryStore;
 
 use crate::build::{ACTOR, NOW};
-use crate::{Case, Fixture, Store, all_cases, differential, search_differential};
+use crate::{
+    Case, Fixture, Store, all_cases, differential, registry_differential, search_differential,
+};
 
 /// Why a backend cannot be tested here: its server is not installed, its variable is not set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,14 +58,17 @@ pub fn trials(backend: &Backend) -> Vec<Trial> {
     conformance(backend, strict())
 }
 
-/// Two tests of random calls, [`differential`] and [`search_differential`], with so many cases each.
+/// Tests of random calls, [`differential`], [`registry_differential`] and [`search_differential`], with
+/// so many cases each.
 pub fn random_trials(backend: &Backend, sequences: u32, searches: u32) -> Vec<Trial> {
     let (open, strict) = (backend.open, strict());
     let calls = move |_| differential(open, sequences);
     let finds = move |_| search_differential(open, searches);
+    let registers = move |_| registry_differential(open, sequences);
     vec![
         trial(backend, "random_calls_end_as_in_the_model", strict, calls),
         trial(backend, "random_searches_find_what_the_model_finds", strict, finds),
+        trial(backend, "random_calls_of_the_registry_end_as_in_the_model", strict, registers),
     ]
 }
 

@@ -39,8 +39,9 @@ pub mod tracker;
 pub use backend::{Absent, Backend, Opened, memory, random_trials, strict, trials};
 pub use case::{Case, Fixture, Store};
 pub use random::operations::differential;
+pub use random::registry::registry_differential;
 pub use random::searches::search_differential;
-pub use random::{SEARCHES, SEQUENCES};
+pub use random::{REGISTRY_SEQUENCES, SEARCHES, SEQUENCES};
 pub use registry::registry_cases;
 pub use tracker::tracker_cases;
 

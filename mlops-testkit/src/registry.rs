@@ -6,22 +6,33 @@
 
 mod aliases;
 mod approvals;
+mod bad_input;
 mod catalog;
+mod corpus;
 mod facts;
 mod gates;
 mod history;
 mod journal;
 mod lineage;
 mod models;
+mod pages;
+mod policies;
+mod population;
 mod promotion;
+mod readers;
 mod register;
 pub(crate) mod replay;
 mod resolve;
 mod rollback;
+mod search;
+mod together;
 mod trash;
 mod versions;
 
 use crate::Case;
+
+pub use corpus::{MODEL_CORPUS, VERSION_CORPUS};
+pub use population::{MODELS, populate};
 
 /// All cases of `Registry`, `Catalog` and `Lineage`, and of what they write into the journal.
 pub fn registry_cases() -> Vec<Case> {
@@ -33,6 +44,7 @@ pub fn registry_cases() -> Vec<Case> {
         resolve::cases(),
         promotion::cases(),
         gates::cases(),
+        policies::cases(),
         facts::cases(),
         approvals::cases(),
         rollback::cases(),
@@ -41,6 +53,11 @@ pub fn registry_cases() -> Vec<Case> {
         catalog::cases(),
         lineage::cases(),
         journal::cases(),
+        readers::cases(),
+        search::cases(),
+        pages::cases(),
+        bad_input::cases(),
+        together::cases(),
     ]
     .concat()
 }

@@ -7,6 +7,8 @@
 
 mod journal;
 mod list;
+mod registry;
+mod registry_list;
 mod tracker;
 
 use std::cell::Cell;
@@ -18,10 +20,15 @@ use libtest_mimic::{Failed, Trial};
 
 use self::journal::Forgetful;
 use self::tracker::Sinner;
-use crate::random::{SEARCHES, SEQUENCES};
+use crate::random::{REGISTRY_SEQUENCES, SEARCHES, SEQUENCES};
 use crate::{Case, Opened, all_cases, memory, random};
 
-pub use list::{SABOTEURS, Sin};
+pub use list::Sin;
+
+/// All saboteurs.
+pub fn saboteurs() -> impl Iterator<Item = &'static Saboteur> {
+    list::OF_TRACKER.iter().chain(registry_list::OF_REGISTRY)
+}
 
 /// A wrong backend, and the cases that must notice.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +39,8 @@ pub struct Saboteur {
     pub sin: Sin,
     /// The cases that name its sin; it fails these and passes all others.
     pub caught_by: &'static [&'static str],
+    /// Cases of many threads, which notice it if the moment is right.
+    pub sometimes: &'static [&'static str],
     /// Whether random calls or searches find it too, without anybody having thought of it. What they
     /// do not find needs a value or a token that they never make.
     pub found_at_random: bool,
@@ -47,8 +56,8 @@ pub fn trials() -> Vec<Trial> {
         let name = format!("saboteur::{}_is_found_at_random", saboteur.name);
         Trial::test(name, || saboteur.is_found())
     };
-    let can_be_found = SABOTEURS.iter().filter(|saboteur| saboteur.found_at_random);
-    SABOTEURS.iter().map(caught).chain(can_be_found.map(found)).collect()
+    let can_be_found = saboteurs().filter(|saboteur| saboteur.found_at_random);
+    saboteurs().map(caught).chain(can_be_found.map(found)).collect()
 }
 
 impl Saboteur {
@@ -58,6 +67,7 @@ impl Saboteur {
     /// None: the reference model is never absent.
     pub fn open(&self) -> Opened {
         let mut fixture = memory()?;
+        registry::corrupt(self.sin, &mut fixture);
         let store = &mut fixture.store;
         store.tracker = Arc::new(Sinner::new(self.sin, Arc::clone(&store.tracker)));
         store.journal = Arc::new(Forgetful::new(self.sin, Arc::clone(&store.journal)));
@@ -71,7 +81,7 @@ impl Saboteur {
     pub fn is_caught(&self) -> Result<(), Failed> {
         let cases = all_cases();
         let mut wrong = Vec::new();
-        for case in &cases {
+        for case in cases.iter().filter(|case| !self.sometimes.contains(&case.name)) {
             let expected = self.caught_by.contains(&case.name);
             match (self.passes(case)?, expected) {
                 (true, true) => wrong.push(format!("not noticed by {}", case.name)),
@@ -81,7 +91,11 @@ impl Saboteur {
         }
         let known = |name: &&&str| cases.iter().any(|case| case.name == **name);
         wrong.extend(
-            self.caught_by.iter().filter(|name| !known(name)).map(|name| format!("no case {name}")),
+            self.caught_by
+                .iter()
+                .chain(self.sometimes)
+                .filter(|name| !known(name))
+                .map(|name| format!("no case {name}")),
         );
         if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n").into()) }
     }
@@ -92,7 +106,8 @@ impl Saboteur {
     /// If nothing differs.
     pub fn is_found(&self) -> Result<(), Failed> {
         let found = random::operations::find(|| self.open(), SEQUENCES, false).is_err()
-            || random::searches::find(|| self.open(), SEARCHES, false).is_err();
+            || random::searches::find(|| self.open(), SEARCHES, false).is_err()
+            || random::registry::find(|| self.open(), REGISTRY_SEQUENCES, false).is_err();
         if found { Ok(()) } else { Err("random calls and searches did not find it".into()) }
     }
 

@@ -15,6 +15,7 @@
 mod differential;
 mod export;
 mod import;
+mod models;
 mod peer;
 mod rich;
 
@@ -29,6 +30,9 @@ fn main() {
         trials.push(trial(format!("mlflow_{version}_reads_what_is_exported"), move || {
             export::mlflow_reads_it(version)
         }));
+        trials.push(trial(format!("mlflow_{version}_finds_and_downloads_models"), move || {
+            models::mlflow_reads_them(version)
+        }));
     }
     for version in ["2.9.2", "3.17.2"] {
         trials.push(trial(format!("what_mlflow_{version}_wrote_is_imported"), move || {
@@ -36,7 +40,7 @@ fn main() {
         }));
     }
     trials.push(trial("searches_answer_as_mlflow_does", differential::searches));
-    let alone: [(&str, fn()); 8] = [
+    let alone: [(&str, fn()); 11] = [
         ("an_export_comes_back_as_it_was", import::round_trip),
         ("an_export_is_not_written_over_another_file", export::refuses_other_files),
         ("an_export_may_be_repeated", export::repeats),
@@ -44,6 +48,9 @@ fn main() {
         ("malformed_files_are_reported_and_the_rest_is_imported", import::malformed),
         ("only_what_is_new_is_imported", import::only_what_is_new),
         ("a_changed_history_is_a_conflict_of_its_run", import::changed_history),
+        ("models_come_back_as_they_were", models::round_trip),
+        ("only_what_changed_of_a_model_is_imported", models::only_what_changed),
+        ("a_version_without_readable_files_is_not_imported", models::nothing_is_made_up),
         ("files_outside_of_the_store_are_not_imported", import::outside_files),
     ];
     for (name, test) in alone {

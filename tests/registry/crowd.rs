@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use mlops::registry::{Stage, StagePolicy, VersionId};
-use mlops::{ErrorKind, Result, Workspace};
+use mlops::{ErrorKind, ModelName, Result, Workspace};
 
 use crate::{child, open, replay, setting};
 
@@ -66,7 +66,7 @@ async fn one_version_holds_production_at_each_moment_whatever_sixteen_processes_
     }
 
     let mut moves = 0;
-    let model = "churn".parse().unwrap();
+    let model: ModelName = "churn".parse().unwrap();
     let state = replay(&ws, |event, state| {
         if event.sequence < begin {
             return;
@@ -135,6 +135,7 @@ impl Counts {
 #[tokio::test]
 async fn one_of_the_crowd() {
     let (Some(store), Some(seed)) = (setting(STORE), setting(SEED)) else { return };
+    let seed: u64 = seed.parse().unwrap();
     let seconds: u64 = setting(SECONDS).unwrap().parse().unwrap();
     let end = Instant::now() + Duration::from_secs(seconds);
     let ws = open(&PathBuf::from(store), &format!("worker-{seed}")).await;

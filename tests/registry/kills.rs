@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use mlops::registry::{Stage, VersionId};
-use mlops::{VerifyModels, Workspace};
+use mlops::{ModelName, VerifyModels, Workspace};
 
 use crate::{child, open, replay, setting};
 
@@ -80,7 +80,7 @@ async fn check(dir: &Path, seen: &Acknowledged, round: u64) {
     .await;
     let proof = ws.models().verify(&VerifyModels::default()).await.unwrap();
     assert!(proof.is_ok(), "round {round}: {proof}");
-    let model = "churn".parse().unwrap();
+    let model: ModelName = "churn".parse().unwrap();
     let last = state.models().get(&model).map_or(0, |model| model.last_number);
     assert!(last >= seen.registered, "round {round}: {last} versions after {seen:?}");
     for number in 1..=last {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Read an MLflow SQLite file with the installed MLflow client and print it as JSON.
 
-    python check_export.py DB [--json] [--no-lint] [--long-values] [--timing]
+    python check_export.py DB [--json] [--no-lint] [--long-values] [--timing] [--ask FILE]
 
 The file is copied first (with sqlite3's backup, so a WAL is included): MLflow
 migrates whatever it opens. Needs one of requirements-*.txt.
@@ -24,6 +24,12 @@ Output: one JSON document on stdout (indented; `--json`: on one line).
 Non-finite floats are the strings "NaN", "Infinity", "-Infinity". Experiments, runs
 and models are sorted by id/name; `artifacts` is null when the run's artifact root
 does not exist (a run without artifacts need not have a folder).
+
+`--ask FILE`: questions about models, a JSON object whose members may be absent:
+  {"into": folder, "download": [uri, ...],       # the n-th URI goes to folder/n
+   "models": [[filter, [order, ...]], ...], "versions": [[filter, [order, ...]], ...]}
+and "answers" in the document: {"models": [[name, ...], ...],
+   "versions": [["name/number", ...], ...]}, or {"error": text} for one that is refused.
 
 Exit 0, or 1 with a message on stderr: MLflow refused something, or `lint` (plain
 SQL on the file before MLflow touches it) found a row that MLflow would not have
@@ -229,6 +235,48 @@ def dump(client):
     }
 
 
+def asked(ask):
+    try:
+        return ask()
+    except Exception as e:  # noqa: BLE001 - a refusal is an answer
+        return {"error": str(e)}
+
+
+def answers(client, uri, questions):
+    import mlflow
+
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    for n, source in enumerate(questions.get("download", [])):
+        to = Path(questions["into"]) / str(n)
+        to.mkdir(parents=True)
+        mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=str(to))
+    return {
+        "models": [
+            asked(
+                lambda: [
+                    m.name
+                    for m in paged(
+                        lambda t: client.search_registered_models(f, max_results=100, order_by=o, page_token=t)
+                    )
+                ]
+            )
+            for f, o in questions.get("models", [])
+        ],
+        "versions": [
+            asked(
+                lambda: [
+                    f"{v.name}/{v.version}"
+                    for v in paged(
+                        lambda t: client.search_model_versions(f, max_results=1000, order_by=o, page_token=t)
+                    )
+                ]
+            )
+            for f, o in questions.get("versions", [])
+        ],
+    }
+
+
 LONG_VALUES = "value longer than its column"
 
 # Each query returns the offending rows; the text says what MLflow would have done.
@@ -301,6 +349,7 @@ def main():
     ap.add_argument("--json", action="store_true", help="one line instead of indented")
     ap.add_argument("--no-lint", action="store_true")
     ap.add_argument("--long-values", action="store_true", help="params and tags may be longer than MLflow logs")
+    ap.add_argument("--ask", help="questions about models")
     ap.add_argument("--timing", action="store_true", help="seconds on stderr")
     args = ap.parse_args()
     if not os.path.isfile(args.db):
@@ -332,6 +381,8 @@ def main():
         t2 = time.time()
         doc = {"mlflow": mlflow.__version__, "schema_revision": before, "migrated_to": revision(copy)}
         doc.update(dump(client))
+        if args.ask:
+            doc["answers"] = answers(client, uri, json.loads(Path(args.ask).read_text(encoding="utf-8")))
         t3 = time.time()
         print(json.dumps(doc, allow_nan=False, ensure_ascii=False, indent=None if args.json else 1))
         if args.timing:

@@ -6,6 +6,7 @@
 OUTDIR must not exist or be empty. Afterwards it holds
   OUTDIR/mlruns                      file store (tracking and model registry)
   OUTDIR/mlflow.db, OUTDIR/artifacts SQLite store at the installed version's revision
+  OUTDIR/tree                        a model that lies in no run (both name it)
 with the same content (ids differ: MLflow draws them). One JSON on stdout:
   {"mlflow": version,
    "written": {"experiments": [...], "runs": [...], "models": [...]},   # what was asked for
@@ -21,6 +22,9 @@ Two things only some stores or versions have:
     (the file dump says step 0), an importer should keep it;
   child1 / metric "legacy" (file store only): 2-field lines, as MLflow < 1.0 wrote
     them (appended by hand below), step 0.
+
+The model "tree" has a version of its run's files, a copy of it, one of a folder in no
+run and, in 3.x, one of a logged model; each with the same signature.
 
 All times are fixed; run ids, dataset ids, experiment ids and the registry's time
 stamps are not.
@@ -56,6 +60,23 @@ EXPERIMENTS = [
     {"handle": "beta", "name": "beta / spaces & ünïcödé", "tags": {}},
     {"handle": "gone", "name": "deleted-experiment", "tags": {"why": "trash"}, "deleted": True},
 ]
+TREE = {  # a model of MLflow's own kind, written by hand: pyfunc needs NumPy
+    "MLmodel": b"""artifact_path: tree
+flavors:
+  python_function:
+    loader_module: nothing
+    python_version: 3.11.0
+mlflow_version: 2.9.2
+model_uuid: 00000000000000000000000000000000
+signature:
+  inputs: '[{"type": "double", "name": "x", "required": true}, {"type": "string", "name":
+    "city", "required": false}]'
+  outputs: '[{"type": "long", "name": "y", "required": true}]'
+  params: null
+utc_time_created: '2023-11-14 22:13:20.000000'
+""",
+    "model.bin": b"tree" * 100,
+}
 RUNS = [
     {
         "handle": "parent", "experiment": "alpha", "run_name": "parent-run",
@@ -91,7 +112,8 @@ RUNS = [
         "artifacts": {"readme.txt": b"hello\n", "plots/a.png": bytes(range(256)) * 40,
                       "plots/deep/b.json": b'{"x": 1}', "empty.bin": b"",
                       "model/MLmodel": b"flavors: {}\n", "model/data/weights.bin": b"\x00\x01" * 5000,
-                      "with space & ü.txt": b"u"},
+                      "with space & ü.txt": b"u",
+                      "tree/MLmodel": TREE["MLmodel"], "tree/model.bin": TREE["model.bin"]},
     },
     {
         "handle": "child1", "experiment": "alpha", "run_name": "child-1", "parent": "parent",
@@ -146,11 +168,39 @@ MODELS = [
         ],
         "aliases": {"champion": 2, "challenger": 3, "champion-old": 2},
     },
+    {
+        "name": "tree", "description": None, "tags": {},
+        "versions": [
+            {"run": "parent", "path": "tree", "description": "a *tree*", "tags": {"depth": "3"}},
+            {"run": "parent", "source": "models:/tree/1", "description": None, "tags": {}, "stage": "Staging"},
+            {"run": None, "source": "$OUT/tree", "description": None, "tags": {}},
+            {"run": None, "logged": True, "description": None, "tags": {}},
+        ],
+        "aliases": {"newest": 3},
+    },
     {"name": "no versions", "description": None, "tags": {}, "versions": [], "aliases": {}},
 ]
 
 
-def write(client, artifact_root):
+def write_tree(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in TREE.items():
+        (folder / name).write_bytes(data)
+
+
+def logged_model(client, experiment):
+    """A logged model with the tree's files; None before MLflow 3."""
+    if not hasattr(client, "create_logged_model"):
+        return None
+    model = client.create_logged_model(experiment, name="tree")
+    with tempfile.TemporaryDirectory() as d:
+        write_tree(Path(d))
+        client.log_model_artifacts(model.model_id, d)
+    client.finalize_logged_model(model.model_id, "READY")
+    return model.model_id
+
+
+def write(client, artifact_root, out):
     """Write everything through `client`; returns handle -> id."""
     from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
@@ -207,8 +257,19 @@ def write(client, artifact_root):
         client.create_registered_model(m["name"], m["tags"], m["description"])
         for v in m["versions"]:
             rid = ids["runs"][v["run"]] if v["run"] else None
-            source = v.get("source") or f"{uris[v['run']]}/{v['path']}"
-            mv = client.create_model_version(m["name"], source, rid, tags=v["tags"], description=v["description"])
+            more = {}
+            if v.get("logged"):
+                model_id = logged_model(client, ids["experiments"]["beta"])
+                if model_id is None:
+                    continue
+                source, more = f"models:/{model_id}", {"model_id": model_id}
+            elif v.get("source"):
+                source = v["source"].replace("$OUT", out.as_uri())
+            else:
+                source = f"{uris[v['run']]}/{v['path']}"
+            mv = client.create_model_version(
+                m["name"], source, rid, tags=v["tags"], description=v["description"], **more
+            )
             if v.get("stage"):
                 client.transition_model_version_stage(m["name"], mv.version, v["stage"])
             if v.get("deleted"):
@@ -246,6 +307,7 @@ def main():
 
     import warnings
 
+    write_tree(out / "tree")
     import mlflow
     from mlflow import MlflowClient
 
@@ -269,7 +331,10 @@ def main():
         else:
             uri, root = "sqlite:///" + str(out / "mlflow.db"), out / "artifacts"
         client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-        ids = doc["ids"][kind] = write(client, root)
+        # Some calls about models ask the global one.
+        mlflow.set_tracking_uri(uri)
+        mlflow.set_registry_uri(uri)
+        ids = doc["ids"][kind] = write(client, root, out)
         if kind == "file":
             path = out / "mlruns" / ids["experiments"]["alpha"] / ids["runs"]["child1"] / "metrics" / "legacy"
             path.write_text("".join(f"{t} {v}\n" for t, _, v in LEGACY))

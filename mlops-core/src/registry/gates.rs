@@ -28,7 +28,12 @@ pub(super) fn facts(state: &PromotionState, to: Stage) -> Result<Vec<Fact>> {
         fact(format!("findings about {id}"), findings(version)),
         fact(
             format!("{to} of {}", version.model),
-            state.holders.iter().map(|holder| holder.number.to_string()).collect::<Vec<_>>().join(", "),
+            state
+                .holders
+                .iter()
+                .map(|holder| holder.number.to_string())
+                .collect::<Vec<_>>()
+                .join(", "),
         ),
         fact("policy", policy_name(state)),
         fact("access rules", document(state.access.as_ref())),
@@ -69,9 +74,10 @@ pub(super) fn approvals_fact(approvals: &[Approval]) -> Fact {
 }
 
 pub(super) fn policy_name(state: &PromotionState) -> String {
-    state.policy.as_ref().map_or_else(String::new, |policy| {
-        format!("{}@{}", policy.name, policy.version)
-    })
+    state
+        .policy
+        .as_ref()
+        .map_or_else(String::new, |policy| format!("{}@{}", policy.name, policy.version))
 }
 
 /// Whether the actor's role allows the move at all.
@@ -102,7 +108,7 @@ pub(super) fn origin(
             Some(held) => outcome(
                 "held the stage before",
                 true,
-                format!("since {}, by {} (journal {})", held.at, held.actor, held.sequence),
+                format!("since {}, by {} (journal {})", time(held.at), held.actor, held.sequence),
             ),
         });
     }
@@ -136,11 +142,14 @@ pub(super) fn judge(state: &PromotionState, gate: &Gate, now: Instant) -> Result
         }
         Gate::CodeCommitted => committed(state),
         Gate::Files { permit } => {
-            let refused = state.version.manifest.files.iter().find(|file| {
-                file.format.may_execute() && !permit.contains(&file.format)
-            });
+            let refused = state
+                .version
+                .manifest
+                .files
+                .iter()
+                .find(|file| file.format.may_execute() && !permit.contains(&file.format));
             match refused {
-                None => (true, format!("{} files", state.version.manifest.files.len())),
+                None => (true, counted(state.version.manifest.files.len(), "file")),
                 Some(file) => (false, format!("{} is {}", file.path, file.format)),
             }
         }
@@ -161,7 +170,9 @@ pub(super) fn judge(state: &PromotionState, gate: &Gate, now: Instant) -> Result
                 let word = if drill.passed { "passed" } else { "failed" };
                 let evidence = format!(
                     "{word} {}, RPO {} s, RTO {} s",
-                    drill.at, drill.rpo_secs, drill.rto_secs
+                    time(drill.at),
+                    drill.rpo_secs,
+                    drill.rto_secs
                 );
                 (good, evidence)
             }
@@ -195,8 +206,7 @@ pub(super) fn approvals(
             ignore("is the author");
         } else if !rejects && approval.basis != basis {
             ignore("saw something else");
-        } else if !rejects
-            && valid_hours.is_some_and(|hours| hours_since(approval.at, now) > hours)
+        } else if !rejects && valid_hours.is_some_and(|hours| hours_since(approval.at, now) > hours)
         {
             ignore("approved too long ago");
         } else {
@@ -210,7 +220,8 @@ pub(super) fn approvals(
     };
     let rejected = names(Verdict::Reject);
     if !rejected.is_empty() {
-        let mut refused = outcome("not rejected", false, format!("rejected by {}", rejected.join(", ")));
+        let mut refused =
+            outcome("not rejected", false, format!("rejected by {}", rejected.join(", ")));
         if waive {
             refused.result = GateResult::Waived;
         }
@@ -264,9 +275,9 @@ fn bounded(
         Err(why) => (false, why),
         Ok(value) => {
             // Written so that NaN fails both.
-            let passed = at_least.is_none_or(|low| value >= low)
-                && at_most.is_none_or(|high| value <= high);
-            (passed, format!("is {value}"))
+            let passed =
+                at_least.is_none_or(|low| value >= low) && at_most.is_none_or(|high| value <= high);
+            (passed, format!("is {}", number(value)))
         }
     }
 }
@@ -293,7 +304,10 @@ fn better(
         if let Some(wanted) = evaluation {
             let data = |version| evaluated(version, wanted).and_then(|report| report.data.clone());
             if data(&state.version) != data(holder) {
-                return (false, format!("{wanted} was on other data for version {}", holder.number));
+                return (
+                    false,
+                    format!("{wanted} was on other data for version {}", holder.number),
+                );
             }
         }
         let by = match margin {
@@ -306,7 +320,8 @@ fn better(
         };
         // NaN fails: it is not at least anything.
         if gain.partial_cmp(&by).is_none_or(|order| order.is_lt()) {
-            return (false, format!("{new}, version {} has {current}", holder.number));
+            let (new, current) = (number(new), number(current));
+            return (false, format!("is {new}, version {} has {current}", holder.number));
         }
     }
     let currents: Vec<_> = state
@@ -314,10 +329,10 @@ fn better(
         .iter()
         .filter_map(|holder| {
             let value = metric(holder, name, evaluation).ok()?;
-            Some(format!("version {} has {value}", holder.number))
+            Some(format!("version {} has {}", holder.number, number(value)))
         })
         .collect();
-    (true, format!("{new}, {}", currents.join(", ")))
+    (true, format!("is {}, {}", number(new), currents.join(", ")))
 }
 
 fn suite(version: &ModelVersion, name: &Key, within: Option<f64>, now: Instant) -> (bool, String) {
@@ -328,7 +343,7 @@ fn suite(version: &ModelVersion, name: &Key, within: Option<f64>, now: Instant) 
         });
     let Some(report) = found else { return (false, "it was not run".to_owned()) };
     let good = report.checks.saturating_sub(report.failed);
-    let evidence = format!("{good} of {} checks passed, {}", report.checks, report.at);
+    let evidence = format!("{good} of {} checks passed, {}", report.checks, time(report.at));
     let fresh = within.is_none_or(|hours| hours_since(report.at, now) <= hours);
     (report.passed && fresh, evidence)
 }
@@ -345,7 +360,9 @@ fn compatible(state: &PromotionState) -> (bool, String) {
             return (false, format!("against version {}: {first}", holder.number));
         }
     }
-    (true, format!("{} inputs, {} outputs", new.inputs.len(), new.outputs.len()))
+    let (inputs, outputs) =
+        (counted(new.inputs.len(), "input"), counted(new.outputs.len(), "output"));
+    (true, format!("{inputs}, {outputs}"))
 }
 
 fn committed(state: &PromotionState) -> (bool, String) {
@@ -390,6 +407,32 @@ fn hours_since(at: Instant, now: Instant) -> f64 {
     (now.timestamp_micros() - at.timestamp_micros()) as f64 / 3.6e9
 }
 
+/// Six significant digits, for people; the value itself stands in the manifest or the finding.
+fn number(value: f64) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return value.to_string();
+    }
+    let digits = 5 - value.abs().log10().floor() as i32;
+    if !(0..=12).contains(&digits) {
+        return format!("{value:.5e}");
+    }
+    let text = format!("{value:.*}", digits as usize);
+    if text.contains('.') {
+        return text.trim_end_matches('0').trim_end_matches('.').to_owned();
+    }
+    text
+}
+
+fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
+
+/// An instant as it is written everywhere else, to the second.
+fn time(at: Instant) -> String {
+    at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+}
+
 /// Twelve digits tell any two apart that anybody will see.
 fn short(digest: Digest) -> String {
     let mut text = digest.to_string();
@@ -408,4 +451,19 @@ fn fact(about: impl Into<String>, value: impl Display) -> Fact {
 fn outcome(gate: impl Into<String>, passed: bool, evidence: impl Into<String>) -> GateOutcome {
     let result = if passed { GateResult::Passed } else { GateResult::Failed };
     GateOutcome { gate: gate.into(), result, evidence: evidence.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number;
+
+    #[test]
+    fn numbers_read_as_people_write_them() {
+        let read = [0.728_365_420_49, 0.8, 12.0, 1_234_567.0, 1e-9, -0.5, 123_456.0, 0.0, f64::NAN]
+            .map(number);
+        assert_eq!(
+            read,
+            ["0.728365", "0.8", "12", "1.23457e6", "1.00000e-9", "-0.5", "123456", "0", "NaN"]
+        );
+    }
 }

@@ -123,9 +123,7 @@ impl PromotionState {
     pub fn role(&self, actor: &Actor) -> Result<Option<Role>> {
         match self.access.as_ref().and_then(|document| document.body.as_ref()) {
             None => Ok(Some(Role::Admin)),
-            Some(body) => {
-                Ok(read::<Access>("access", body)?.role(actor, Some(&self.model.name)))
-            }
+            Some(body) => Ok(read::<Access>("access", body)?.role(actor, Some(&self.model.name))),
         }
     }
 
@@ -136,10 +134,13 @@ impl PromotionState {
 
 fn read<T: serde::de::DeserializeOwned>(what: &'static str, body: &serde_json::Value) -> Result<T> {
     T::deserialize(body).map_err(|e| {
-        Error::corrupt("registry.promotion", "a document of the catalog does not say what it should")
-            .with("document", what)
-            .with_hint("store it again through the library, which checks it")
-            .with_source(e)
+        Error::corrupt(
+            "registry.promotion",
+            "a document of the catalog does not say what it should",
+        )
+        .with("document", what)
+        .with_hint("store it again through the library, which checks it")
+        .with_source(e)
     })
 }
 
@@ -451,7 +452,8 @@ impl fmt::Display for PromotionPlan {
             writeln!(f, "  {:<6}  {gate:<width$}  {evidence}", result.as_str())?;
         }
         for step in self.steps.iter().rev().skip(1) {
-            writeln!(f, "  moves   {}/{}: {} → {}", version.model, step.number, step.from, step.to)?;
+            let Step { number, from, to } = step;
+            writeln!(f, "  makes room  {}/{number}: {from} → {to}", version.model)?;
         }
         f.write_str(if self.is_allowed() { "allowed" } else { "refused" })
     }

@@ -168,8 +168,8 @@ impl RegistryState {
         self.approvals.get(&(version.clone(), to)).map_or(&[], Vec::as_slice)
     }
 
-    /// Every move of every version of a model, in order, those of purged versions too; none of a model
-    /// that is not there.
+    /// Every move of every version of a model, in order, those of purged versions too. They go when the
+    /// model itself is purged.
     pub fn stage_history(&self, model: &ModelName) -> &[StageMove] {
         self.moves.get(model).map_or(&[], Vec::as_slice)
     }

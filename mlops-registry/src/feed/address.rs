@@ -1,10 +1,10 @@
 //! Where a webhook may go: the public internet, and elsewhere only with a permit.
 //!
-//! Whoever may store a subscription makes this process send requests. Without a permit those must not
-//! reach what only this machine can reach: its own services, the company's network, the cloud's
+//! Whoever may store a subscription makes this process send requests. Without a permit those must
+//! not reach what only this machine can reach: its own services, the company's network, the cloud's
 //! metadata address. A name can point anywhere, and elsewhere a second later, so the rule is asked
-//! twice: of the URL when it is stored, and of the very address that is connected. The list follows the
-//! special-purpose registries of the IANA; what is not known to be public is refused.
+//! twice: of the URL when it is stored, and of the very address that is connected. The list follows
+//! the special-purpose registries of the IANA; what is not known to be public is refused.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -13,6 +13,25 @@ use url::{Host, Url};
 
 /// Longest URL, in bytes.
 const MAX_URL_BYTES: usize = 2_048;
+
+/// Networks of IPv4 that are not public: where they start, and how many bits they share.
+const NOT_PUBLIC_V4: [([u8; 4], u32); 15] = [
+    ([0, 0, 0, 0], 8),       // this network
+    ([10, 0, 0, 0], 8),      // private
+    ([100, 64, 0, 0], 10),   // shared by carriers; some clouds' metadata
+    ([127, 0, 0, 0], 8),     // loopback
+    ([169, 254, 0, 0], 16),  // link-local; 169.254.169.254 is most clouds' metadata
+    ([172, 16, 0, 0], 12),   // private
+    ([192, 0, 0, 0], 24),    // protocol assignments
+    ([192, 0, 2, 0], 24),    // documentation
+    ([192, 88, 99, 0], 24),  // relays of 6to4, retired
+    ([192, 168, 0, 0], 16),  // private
+    ([198, 18, 0, 0], 15),   // benchmarks
+    ([198, 51, 100, 0], 24), // documentation
+    ([203, 0, 113, 0], 24),  // documentation
+    ([224, 0, 0, 0], 4),     // multicast
+    ([240, 0, 0, 0], 4),     // reserved, broadcast
+];
 
 /// Checks a webhook's URL as far as that goes without asking for the addresses of its name.
 ///
@@ -70,26 +89,10 @@ pub(super) fn is_public(address: IpAddr) -> bool {
 }
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
-    !matches!(
-        address.octets(),
-        // This network, private, loopback.
-        [0 | 10 | 127, ..]
-            // Shared address space (carriers, and some clouds' metadata).
-            | [100, 64..=127, ..]
-            // Link-local; 169.254.169.254 is the metadata of most clouds.
-            | [169, 254, ..]
-            | [172, 16..=31, ..]
-            // Protocol assignments, documentation, the retired 6to4 relays, private.
-            | [192, 0, 0 | 2, _]
-            | [192, 88, 99, _]
-            | [192, 168, ..]
-            // Benchmarks, documentation.
-            | [198, 18 | 19, ..]
-            | [198, 51, 100, _]
-            | [203, 0, 113, _]
-            // Multicast, reserved, broadcast.
-            | [224..=255, ..]
-    )
+    let bits = address.to_bits();
+    !NOT_PUBLIC_V4
+        .iter()
+        .any(|(network, length)| (bits ^ Ipv4Addr::from(*network).to_bits()) >> (32 - length) == 0)
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {

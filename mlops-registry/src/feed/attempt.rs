@@ -22,8 +22,8 @@ pub(super) enum Failure {
         /// How long it asked to be left alone.
         after: Option<Duration>,
     },
-    /// It was not even tried: somebody has to correct something. Never counts as an attempt, so that
-    /// a secret that is missing for a day loses no event.
+    /// It was not even tried: somebody has to correct something. Never counts as an attempt, so
+    /// that a secret that is missing for a day loses no event.
     Blocked(Error),
 }
 
@@ -44,8 +44,8 @@ impl Attempt {
     /// Gathers what the attempt needs.
     ///
     /// # Errors
-    /// [`Failure::Blocked`] if the secret is unknown. `Ok(None)` for a callback that this program does
-    /// not have.
+    /// [`Failure::Blocked`] if the secret is unknown. `Ok(None)` for a callback that this program
+    /// does not have.
     pub(super) fn prepare(
         feed: &super::Parts,
         name: &mlops_core::Key,
@@ -93,7 +93,8 @@ impl Attempt {
                 command::run(&command, &options.command_env, &message).map_err(Failure::refused)
             }
             Self::Callback { callback, event } => {
-                // A callback's bug is that subscription's trouble, and must not end the feed's thread.
+                // A callback's bug is that subscription's trouble, and must not end the feed's
+                // thread.
                 let called = catch_unwind(AssertUnwindSafe(|| callback(&event)));
                 called
                     .unwrap_or_else(|_| {

@@ -1,9 +1,10 @@
-//! [`Undelivered`]: an event that a subscriber did not take, parked so that the next ones can go on.
+//! [`Undelivered`]: an event that a subscriber did not take, parked so that the next ones can go
+//! on.
 //!
 //! Order is kept within a subscription, so an event that is never taken would block all later ones.
-//! After [`FeedOptions::max_attempts`](super::FeedOptions) it is written down here (which is itself in
-//! the journal), and only then passed over: what is parked can be listed and delivered again. The event
-//! itself stays where it always is, in the journal.
+//! After [`FeedOptions::max_attempts`](super::FeedOptions) it is written down here (which is itself
+//! in the journal), and only then passed over: what is parked can be listed and delivered again.
+//! The event itself stays where it always is, in the journal.
 
 use mlops_core::journal::Event;
 use mlops_core::lineage::{Node, NodeKind};

@@ -1,10 +1,10 @@
 //! One HTTP/1.1 POST: connect, send, read the answer's status, close.
 //!
 //! Not a general client, on purpose. A webhook needs a status and one header, no redirects, no
-//! proxies, no pools, no cookies and no body; and it needs what general clients do not promise: that
-//! the address that is connected is the very one that was checked. Here that is a few lines, the TLS is
-//! `rustls` and the parsing of the answer `httparse`. Proxies are not asked: behind one, no address could
-//! be checked.
+//! proxies, no pools, no cookies and no body; and it needs what general clients do not promise:
+//! that the address that is connected is the very one that was checked. Here that is a few lines,
+//! the TLS is `rustls` and the parsing of the answer `httparse`. Proxies are not asked: behind one,
+//! no address could be checked.
 //!
 //! Trusted are the system's certificates (or those of `SSL_CERT_FILE`), because a team's receivers
 //! often have a company's, and those that the options add.
@@ -63,9 +63,9 @@ impl Client {
     /// Posts `body` and returns what was answered, whatever it was.
     ///
     /// # Errors
-    /// `Blocked` for an address that is not allowed, or without a trusted certificate in the system;
-    /// `Refused` if there is no answer. The error names the host only: the rest of a webhook's URL is often a
-    /// secret.
+    /// `Blocked` for an address that is not allowed, or without a trusted certificate in the
+    /// system; `Refused` if there is no answer. The error names the host only: the rest of a
+    /// webhook's URL is often a secret.
     pub(super) fn post(
         &self,
         url: &Url,
@@ -150,8 +150,8 @@ impl Client {
     }
 }
 
-/// The head of the request. The URL's parts and all values are without line ends: the parser of URLs
-/// removes them, and the values are numbers, digits and names of operations.
+/// The head of the request. The URL's parts and all values are without line ends: the parser of
+/// URLs removes them, and the values are numbers, digits and names of operations.
 fn head(url: &Url, headers: &[(&str, &str)], length: usize) -> Vec<u8> {
     let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
     let host = &url[url::Position::BeforeHost..url::Position::AfterPort];
@@ -162,7 +162,7 @@ fn head(url: &Url, headers: &[(&str, &str)], length: usize) -> Vec<u8> {
     );
     for (name, value) in headers {
         let value: String = value.chars().filter(|c| !c.is_control()).collect();
-        head.push_str(&format!("{name}: {value}\r\n"));
+        head.extend([name, ": ", value.as_str(), "\r\n"]);
     }
     head.push_str("\r\n");
     head.into_bytes()
@@ -188,7 +188,8 @@ fn exchange(mut stream: impl Read + Write, request: &[u8]) -> io::Result<(u16, O
     let sent = stream.write_all(request).and_then(|()| stream.flush());
     let answer = read_head(&mut stream);
     match (sent, answer) {
-        // Some refuse before they have read everything: their answer says more than the broken pipe.
+        // Some refuse before they have read everything: their answer says more than the broken
+        // pipe.
         (Err(_), Ok(answer)) if answer.0 >= 300 => Ok(answer),
         (Err(e), _) => Err(e),
         (Ok(()), answer) => answer,

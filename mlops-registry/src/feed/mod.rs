@@ -1,14 +1,14 @@
 //! The feed: every change of the store, told to those who asked for it.
 //!
-//! A [`Subscription`] says which events go where: to a webhook (signed, see [`sign`]), to a program,
-//! or to a function of this one. It is a document of the catalog, so whoever opens the store sees it, and
-//! its changes are journaled.
+//! A [`Subscription`] says which events go where: to a webhook (signed, see `feed::sign`), to a
+//! program, or to a function of this one. It is a document of the catalog, so whoever opens the
+//! store sees it, and its changes are journaled.
 //!
-//! **The journal is the outbox.** A change and its event are one transaction, so no event is missing;
-//! how far a subscription has come is kept in the store, and moves only after the delivery. A process that
-//! dies in between delivers again: *at least once*, in the journal's order, to each subscription by itself.
-//! Receivers know what they had before by the message's `id`. Two processes may run the feed of one store:
-//! then some events come twice, none is lost.
+//! **The journal is the outbox.** A change and its event are one transaction, so no event is
+//! missing; how far a subscription has come is kept in the store, and moves only after the
+//! delivery. A process that dies in between delivers again: *at least once*, in the journal's
+//! order, to each subscription by itself. Receivers know what they had before by the message's
+//! `id`. Two processes may run the feed of one store: then some events come twice, none is lost.
 //!
 //! What is not taken is tried again, with waits that double; an event that is never taken is parked
 //! after some attempts ([`Undelivered`]), written down before the next one is tried.
@@ -42,8 +42,8 @@
 //! ```
 //!
 //! What it does not do: deliver each event exactly once (nobody can), keep an order between
-//! subscriptions, send batches, or count attempts across restarts. One pass goes from subscription to
-//! subscription, so a receiver that is slow to answer delays the others by its timeout.
+//! subscriptions, send batches, or count attempts across restarts. One pass goes from subscription
+//! to subscription, so a receiver that is slow to answer delays the others by its timeout.
 
 mod address;
 mod attempt;
@@ -161,12 +161,12 @@ impl Feed {
         }))
     }
 
-    /// Stores a subscription, or changes the one of this name, which then goes on from where it is. One
-    /// that was deleted and comes back starts anew.
+    /// Stores a subscription, or changes the one of this name, which then goes on from where it is.
+    /// One that was deleted and comes back starts anew.
     ///
     /// # Errors
-    /// `Invalid` as [`Subscription::check`], or for a name above [`MAX_SUBSCRIPTION_BYTES`]; `Conflict`
-    /// if somebody else changed it at the same moment.
+    /// `Invalid` as [`Subscription::check`], or for a name above [`MAX_SUBSCRIPTION_BYTES`];
+    /// `Conflict` if somebody else changed it at the same moment.
     pub async fn subscribe(&self, name: &Key, subscription: Subscription) -> Result<Subscribed> {
         check_name(name)?;
         subscription.check()?;
@@ -204,16 +204,17 @@ impl Feed {
     /// All subscriptions, by name.
     ///
     /// # Errors
-    /// `Invalid` for a document that is none, naming it; [`deliver_once`](Self::deliver_once) goes on.
+    /// `Invalid` for a document that is none, naming it; [`deliver_once`](Self::deliver_once) goes
+    /// on.
     pub async fn subscriptions(&self) -> Result<Vec<Subscribed>> {
         self.documents().await?.iter().map(Subscribed::read).collect()
     }
 
-    /// Subscribes this program: `subscription` says that it is [`Target::Callback`], and `callback` is called
-    /// for its events wherever this feed delivers.
+    /// Subscribes this program: `subscription` says that it is [`Target::Callback`], and `callback`
+    /// is called for its events wherever this feed delivers.
     ///
-    /// A program does this at each start, under the same name; what happened while it was away it hears
-    /// then. Other programs that run the feed pass over the subscription.
+    /// A program does this at each start, under the same name; what happened while it was away it
+    /// hears then. Other programs that run the feed pass over the subscription.
     ///
     /// # Errors
     /// As [`subscribe`](Self::subscribe); `Invalid` if the subscription goes elsewhere.

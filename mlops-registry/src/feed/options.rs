@@ -9,8 +9,8 @@ use mlops_core::time::Instant;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct FeedOptions {
-    /// What the store is called in the `id` of a message, `<store>/<sequence>`: receivers know by it
-    /// what they had before, so two stores that report to one receiver need two names.
+    /// What the store is called in the `id` of a message, `<store>/<sequence>`: receivers know by
+    /// it what they had before, so two stores that report to one receiver need two names.
     pub store: String,
     /// After so many failed attempts an event is parked and the next one is tried; at least one.
     /// Counted since the feed was opened.
@@ -19,8 +19,8 @@ pub struct FeedOptions {
     pub first_delay: Duration,
     /// The longest wait, also of those that a receiver asks for with `Retry-After`.
     pub max_delay: Duration,
-    /// How long a request may take, from connecting to the answer's headers. Asking the system for the
-    /// addresses of a name is not covered, it has a timeout of its own.
+    /// How long a request may take, from connecting to the answer's headers. Asking the system for
+    /// the addresses of a name is not covered, it has a timeout of its own.
     pub request_timeout: Duration,
     /// Most events that one subscription gets in one pass, before the next one's turn.
     pub turn: usize,
@@ -93,16 +93,16 @@ impl FeedOptions {
 
     /// How long to wait after `attempts` failures, if the receiver asked for `asked`.
     ///
-    /// `first · 2^(attempts − 1)`, or longer if asked, and never longer than the longest. Without chance:
-    /// a feed has few receivers, and what it will do next can be printed.
+    /// `first · 2^(attempts − 1)`, or longer if asked, and never longer than the longest. Without
+    /// chance: a feed has few receivers, and what it will do next can be printed.
     pub(super) fn delay(&self, attempts: u32, asked: Option<Duration>) -> Duration {
         let doubled = 2_u32.saturating_pow(attempts.saturating_sub(1));
         let planned = self.first_delay.saturating_mul(doubled);
         planned.max(asked.unwrap_or_default()).min(self.max_delay)
     }
 
-    /// Whether what waits until `until` is due. A clock that was set back must not keep it waiting for
-    /// longer than the longest delay.
+    /// Whether what waits until `until` is due. A clock that was set back must not keep it waiting
+    /// for longer than the longest delay.
     pub(super) fn is_due(&self, until: Instant, now: Instant) -> bool {
         let left = (until - now).to_std().unwrap_or_default();
         left.is_zero() || left > self.max_delay

@@ -78,8 +78,8 @@ pub enum State {
         /// Why the last attempt failed.
         error: String,
     },
-    /// Somebody has to correct something: a secret that is missing, an address that is not allowed, a
-    /// document that is no subscription. Nothing is given up meanwhile.
+    /// Somebody has to correct something: a secret that is missing, an address that is not allowed,
+    /// a document that is no subscription. Nothing is given up meanwhile.
     Blocked(Error),
     /// Its callback belongs to another program.
     Elsewhere,
@@ -117,7 +117,8 @@ impl Feed {
     /// Delivers a parked event, and forgets that it was parked.
     ///
     /// # Errors
-    /// `NotFound` if no such event is parked, or the subscription is gone; why it failed, if it did.
+    /// `NotFound` if no such event is parked, or the subscription is gone; why it failed, if it
+    /// did.
     pub async fn redeliver(&self, name: &Key, sequence: u64) -> Result<()> {
         let missing = |message: &'static str| {
             Error::not_found("feed.redeliver", message)
@@ -153,7 +154,8 @@ impl Feed {
         let state = self.go_on(subscribed, &mut cursor, progress).await;
         progress.position = cursor.position;
         match state {
-            // Another process delivers too; it is where we would be. The next pass reads its position.
+            // Another process delivers too; it is where we would be. The next pass reads its
+            // position.
             Err(error) if error.kind() == ErrorKind::Conflict => Ok(State::More),
             state => state,
         }

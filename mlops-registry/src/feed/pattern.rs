@@ -1,7 +1,7 @@
 //! Which events a subscription is about: `version.promote`, `version.*`, `*`.
 //!
-//! A pattern that no operation can match is a mistake of spelling that nobody would ever hear of, so
-//! it is refused when it is written, with the list of what there is.
+//! A pattern that no operation can match is a mistake of spelling that nobody would ever hear of,
+//! so it is refused when it is written, with the list of what there is.
 
 use std::fmt;
 use std::str::FromStr;

@@ -7,10 +7,10 @@
 //! mlops-signature: v1=<hex of HMAC-SHA256(secret, timestamp + "." + body)>
 //! ```
 //!
-//! A receiver takes the body's bytes as they came, computes the same, compares in constant time, and
-//! refuses a timestamp that is more than some minutes away: otherwise a delivery that somebody recorded
-//! could be sent again for ever. What was delivered twice has the same `id` in its body. Rust receivers
-//! call [`verify_signature`]; in Python it is
+//! A receiver takes the body's bytes as they came, computes the same, compares in constant time,
+//! and refuses a timestamp that is more than some minutes away: otherwise a delivery that somebody
+//! recorded could be sent again for ever. What was delivered twice has the same `id` in its body.
+//! Rust receivers call [`verify_signature`]; in Python it is
 //!
 //! ```python
 //! import hashlib, hmac, time
@@ -70,7 +70,7 @@ pub fn signature(secret: &Secret<String>, timestamp: &str, body: &[u8]) -> Strin
 /// let body = br#"{"id":"team/7","sequence":7}"#;
 /// let header = signature(&secret, "1700000000", body);
 ///
-/// let tolerance = Duration::from_secs(300);
+/// let tolerance = Duration::from_mins(5);
 /// let now = from_micros_lossy(1_700_000_010_000_000);
 /// verify_signature(&secret, "1700000000", body, &header, now, tolerance)?;
 /// assert!(verify_signature(&secret, "1700000000", b"{}", &header, now, tolerance).is_err());
@@ -136,7 +136,7 @@ mod tests {
     fn verified(secret: &str, timestamp: &str, body: &[u8], header: &str, now_secs: i64) -> bool {
         let secret = Secret::new(secret.to_owned());
         let now = from_micros_lossy(now_secs * 1_000_000);
-        verify_signature(&secret, timestamp, body, header, now, Duration::from_secs(300)).is_ok()
+        verify_signature(&secret, timestamp, body, header, now, Duration::from_mins(5)).is_ok()
     }
 
     #[test]

@@ -66,7 +66,8 @@ pub enum Target {
     Callback,
 }
 
-/// A signed HTTP POST; [`sign`](super::sign) tells how the receiver checks it.
+/// A signed HTTP POST; the module `feed::sign` tells how the receiver checks it. Needs the feature
+/// `webhooks` where it is delivered; it can be stored without.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -95,8 +96,9 @@ impl Webhook {
 
 /// A program on the machine that runs the feed. Exit code 0 says that the event was dealt with.
 ///
-/// It gets the message of a webhook on its standard input, `MLOPS_EVENT` and `MLOPS_DELIVERY` (operation
-/// and number), and otherwise only the environment of [`FeedOptions`](super::FeedOptions).
+/// It gets the message of a webhook on its standard input, `MLOPS_EVENT` and `MLOPS_DELIVERY`
+/// (operation and number), and otherwise only the environment of
+/// [`FeedOptions`](super::FeedOptions).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -171,8 +173,8 @@ impl Subscription {
     /// Checks everything that can be known before a delivery.
     ///
     /// # Errors
-    /// `Invalid`: no patterns; a URL that [`Webhook`] does not allow; no name of a secret; a program
-    /// that is not an absolute path; a timeout of nothing or of more than a day.
+    /// `Invalid`: no patterns; a URL that [`Webhook`] does not allow; no name of a secret; a
+    /// program that is not an absolute path; a timeout of nothing or of more than a day.
     pub fn check(&self) -> Result<()> {
         let invalid = |message: &'static str| Error::invalid("feed.subscription", message);
         if self.events.is_empty() {
@@ -209,8 +211,8 @@ impl Subscription {
 
     /// Whether an event is meant.
     ///
-    /// Never the documents in which the feed notes what it could not deliver: two subscribers that are
-    /// both away would report each other's failures for ever.
+    /// Never the documents in which the feed notes what it could not deliver: two subscribers that
+    /// are both away would report each other's failures for ever.
     pub fn wants(&self, event: &Event) -> bool {
         self.events.iter().any(|pattern| pattern.matches(&event.operation))
             && (self.models.is_empty() || self.models.iter().any(|model| is_about(event, model)))

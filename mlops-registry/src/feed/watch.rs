@@ -12,8 +12,8 @@ use super::{Delivered, Feed, lock};
 /// The shortest wait between two passes.
 const SHORTEST: Duration = Duration::from_millis(10);
 
-/// A thread that delivers. Dropping the handle stops it, and waits for the attempt that it is in: at
-/// most one timeout of a request or a command.
+/// A thread that delivers. Dropping the handle stops it, and waits for the attempt that it is in:
+/// at most one timeout of a request or a command.
 #[derive(Debug)]
 pub struct FeedHandle {
     signal: Arc<Signal>,
@@ -35,8 +35,8 @@ struct SignalState {
 impl Feed {
     /// Starts a thread that looks at the journal every `every`, and at once when a retry is due.
     ///
-    /// `report` is told of each pass; an error of the store ends a pass and not the thread. It runs on the
-    /// thread, and must not drop the handle there.
+    /// `report` is told of each pass, on the thread; an error of the store ends a pass and not the
+    /// thread.
     ///
     /// # Errors
     /// `Unavailable` if no thread can be started.
@@ -98,7 +98,8 @@ impl Drop for FeedHandle {
         lock(&self.signal.state).stop = true;
         self.signal.changed.notify_all();
         // A thread that panicked in the caller's own report has ended too.
-        if let Some(thread) = self.thread.take() {
+        let thread = self.thread.take();
+        if let Some(thread) = thread.filter(|own| own.thread().id() != thread::current().id()) {
             drop(thread.join());
         }
     }

@@ -1,8 +1,9 @@
 //! Delivery to a webhook: headers, signature, and what the answer means.
 //!
-//! 2xx is delivered. Everything else is tried again, also what is said to be the sender's fault (404
-//! while a server is being set up is common), until the event is parked. A redirect is an answer like
-//! any other: followed, it would lead a signed message, or this machine's requests, where nobody looked.
+//! 2xx is delivered. Everything else is tried again, also what is said to be the sender's fault
+//! (404 while a server is being set up is common), until the event is parked. A redirect is an
+//! answer like any other: followed, it would lead a signed message, or this machine's requests,
+//! where nobody looked.
 
 #[cfg(not(feature = "webhooks"))]
 pub(super) use self::absent::Sender;

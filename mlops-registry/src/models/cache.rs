@@ -40,7 +40,10 @@ const FETCHES_IN_FLIGHT: usize = 4;
 /// An entry that is wrong again as soon as it was put right is somebody's doing.
 const ATTEMPTS: usize = 4;
 
-/// A directory of verified versions; cheap to clone. See the module's text.
+/// A local cache of whole versions, shared by many processes, of bounded size; cheap to clone.
+///
+/// Every byte is hashed again at every load: what was changed, lost or added on the disk is put right,
+/// and a wrong byte never comes out. Versions that somebody holds are never evicted.
 #[derive(Debug, Clone)]
 pub struct ModelCache {
     disk: Arc<Disk>,

@@ -5,6 +5,7 @@
 //! aliases do not, since where a version may run is decided where it runs, by that store's policy.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use mlops_core::registry::{ModelVersion, RegisterVersion, Registered, VersionChanges, check};
 use mlops_core::tracking::Digest;
@@ -38,10 +39,9 @@ impl Models {
         let name = model.map_or_else(|| Ok(version.model.clone()), ModelName::new)?;
         let mut contents: BTreeMap<Digest, Content> = BTreeMap::new();
         for file in &version.manifest.files {
-            if !contents.contains_key(&file.digest) {
+            if let Entry::Vacant(place) = contents.entry(file.digest) {
                 let blob = self.object(&version, file).await?;
-                let content = Content::Elsewhere(self.tracking().blobs().clone(), blob);
-                contents.insert(file.digest, content);
+                place.insert(Content::Elsewhere(self.tracking().blobs().clone(), blob));
             }
         }
         let origin = self.origin(&version);

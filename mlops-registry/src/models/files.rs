@@ -221,8 +221,7 @@ impl Models {
         progress: Option<Progress>,
     ) -> Result<()> {
         let blob = self.object(version, file).await?;
-        let mut options = DownloadBlob::default();
-        options.progress = progress;
+        let options = DownloadBlob { progress, ..DownloadBlob::default() };
         let written = self.tracking().blobs().download(&blob, path, options).await;
         written.map_err(|e| located(e, version, &file.path))
     }

@@ -1,6 +1,6 @@
 //! The lineage graph around some nodes: walked, explained, exported.
 //!
-//! The store keeps edges; questions are about paths. [`walk`] goes from nodes along the arrows or
+//! The store keeps edges; questions are about paths. A walk goes from nodes along the arrows or
 //! against them, breadth first and in batches, so that a graph of depth 6 costs 6 rounds of queries and
 //! not one query for each node. [`Graph::impact`] answers "which versions come of this, and where do
 //! they run", each with the shortest path that explains it.
@@ -143,7 +143,8 @@ impl Graph {
                 }
             }
         }
-        let order = |impact: &Impact| (Reverse(impact.stages.first().copied()), impact.version.clone());
+        let order =
+            |impact: &Impact| (Reverse(impact.stages.first().copied()), impact.version.clone());
         impacts.sort_by_cached_key(order);
         impacts
     }
@@ -151,9 +152,7 @@ impl Graph {
     /// The graph as JSON: `{"nodes": [{"node", "kind", "id"}], "edges": [{"from", "to", "relation"}],
     /// "full"}`, all sorted.
     pub fn to_json(&self) -> Value {
-        let node = |node: &Node| {
-            json!({"node": node.to_string(), "kind": node.kind.as_str(), "id": node.id})
-        };
+        let node = |node: &Node| json!({"node": node.to_string(), "kind": node.kind.as_str(), "id": node.id});
         let edge = |edge: &Edge| {
             let (from, to) = (edge.from.to_string(), edge.to.to_string());
             json!({"from": from, "to": to, "relation": edge.relation.as_str()})

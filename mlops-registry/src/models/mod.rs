@@ -22,18 +22,7 @@ mod promote;
 mod register;
 mod replay;
 mod run_facts;
-mod scan {
-    //! Stand-in until scan.rs is there.
-    use mlops_core::Result;
-    use mlops_core::registry::FileFormat;
-    pub(super) fn scan_bytes(_: &str, _: &[u8]) -> FileFormat {
-        FileFormat::Other
-    }
-    #[expect(clippy::unnecessary_wraps, reason = "stand-in")]
-    pub(super) fn scan_file(_: &std::path::Path, _: &str) -> Result<FileFormat> {
-        Ok(FileFormat::Other)
-    }
-}
+pub(crate) mod scan;
 mod signing;
 mod sources;
 #[cfg(test)]

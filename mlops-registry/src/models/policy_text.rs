@@ -77,7 +77,10 @@ pub fn from_text<T: DeserializeOwned>(operation: &'static str, text: &str) -> Re
         let message = error.inner().to_string();
         let path = place::<T>(&value, error.path(), &message);
         let reason = reason(&path, &message);
-        Error::invalid(operation, if path.is_empty() { reason } else { format!("{path}: {reason}") })
+        Error::invalid(
+            operation,
+            if path.is_empty() { reason } else { format!("{path}: {reason}") },
+        )
     })
 }
 
@@ -90,8 +93,8 @@ fn place<T: DeserializeOwned>(whole: &Value, path: &Path, message: &str) -> Stri
     for segment in path {
         let key = match segment {
             Segment::Seq { index } => {
-                text.push_str(&format!("[{index}]"));
-                pointer.push_str(&format!("/{index}"));
+                text.extend(["[", &index.to_string(), "]"]);
+                pointer.extend(["/", &index.to_string()]);
                 continue;
             }
             Segment::Map { key } => key.clone(),
@@ -104,7 +107,8 @@ fn place<T: DeserializeOwned>(whole: &Value, path: &Path, message: &str) -> Stri
                 let found = entries.into_iter().flatten().find(|(key, value)| {
                     let mut alone = whole.clone();
                     if let Some(place) = alone.pointer_mut(&pointer) {
-                        *place = Value::Object(Map::from_iter([((*key).clone(), (*value).clone())]));
+                        *place =
+                            Value::Object(Map::from_iter([((*key).clone(), (*value).clone())]));
                     }
                     same(alone)
                 });

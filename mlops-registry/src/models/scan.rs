@@ -43,7 +43,7 @@ const DEPTH: usize = 4;
 const HEAD: usize = 1024;
 
 /// What a file of this name and these bytes is.
-pub(super) fn scan_bytes(name: &str, bytes: &[u8]) -> FileFormat {
+pub(crate) fn scan_bytes(name: &str, bytes: &[u8]) -> FileFormat {
     let mut source = bytes;
     // Memory does not fail to be read.
     scan(name, &mut source, bytes.len() as u64).unwrap_or(FileFormat::OpaqueArchive)
@@ -53,7 +53,7 @@ pub(super) fn scan_bytes(name: &str, bytes: &[u8]) -> FileFormat {
 ///
 /// # Errors
 /// `NotFound`, `Denied` or `Unavailable` as the file system says; `Invalid` if it is no regular file.
-pub(super) fn scan_file(path: &Path, name: &str) -> Result<FileFormat> {
+pub(crate) fn scan_file(path: &Path, name: &str) -> Result<FileFormat> {
     const OP: &str = "scan";
     let failed = |e| io_error(OP, path, e);
     // Looked at before it is opened, as opening a pipe waits for somebody to write to it.
@@ -79,16 +79,11 @@ fn scan(name: &str, source: &mut dyn Source, size: u64) -> std::io::Result<FileF
 fn look(name: &str, view: &mut View<'_>, depth: usize) -> Result<FileFormat, Stop> {
     let extension = extension(name);
     let named = by_name(&extension);
-    let found = by_content(name, &extension, view, depth)?;
+    let found = by_content(&extension, view, depth)?;
     Ok(worse(named, found))
 }
 
-fn by_content(
-    name: &str,
-    extension: &str,
-    view: &mut View<'_>,
-    depth: usize,
-) -> Result<FileFormat, Stop> {
+fn by_content(extension: &str, view: &mut View<'_>, depth: usize) -> Result<FileFormat, Stop> {
     let mut head = [0; HEAD];
     let read = view.read_at(0, &mut head)?;
     let head = &head[..read];
@@ -119,11 +114,12 @@ fn by_content(
         if let Some(found) = archive::zip(view, depth)? {
             return Ok(found);
         }
-        if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") || extension == "zip" {
+        if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") || extension == "zip"
+        {
             return Ok(FileFormat::OpaqueArchive);
         }
     }
-    if formats::is_hdf5(head, view)? {
+    if formats::is_hdf5(head, extension, view)? {
         return formats::hdf5(view);
     }
     if extension == "safetensors" {
@@ -141,15 +137,17 @@ fn by_content(
     }
     // PyTorch's oldest archives are tar, its old ones pickle: a file of that name is one of these, or
     // something that nobody here knows.
-    let is_torch = matches!(extension, "pt" | "pth") && !name.is_empty();
+    let is_torch = matches!(extension, "pt" | "pth");
     Ok(if is_torch { FileFormat::OpaqueArchive } else { FileFormat::Other })
 }
 
 /// What the name alone says: text that an interpreter runs looks like any other.
 fn by_name(extension: &str) -> FileFormat {
     match extension {
-        "py" | "pyw" | "pyc" | "pyo" | "sh" | "bash" | "zsh" | "fish" | "r" | "js" | "mjs" | "cjs"
-        | "pl" | "rb" | "lua" | "jl" | "php" | "ps1" | "bat" | "cmd" | "ipynb" => FileFormat::Script,
+        "py" | "pyw" | "pyc" | "pyo" | "sh" | "bash" | "zsh" | "fish" | "r" | "js" | "mjs"
+        | "cjs" | "pl" | "rb" | "lua" | "jl" | "php" | "ps1" | "bat" | "cmd" | "ipynb" => {
+            FileFormat::Script
+        }
         "so" | "dll" | "dylib" | "exe" | "pyd" | "wasm" | "class" => FileFormat::Native,
         _ => FileFormat::Other,
     }

@@ -96,9 +96,9 @@ impl SigningKey {
                 Self::of_hex(OP, seed).map_err(|e| e.with("path", path.display()))
             }
             (Err(e), _) if e.kind() != std::io::ErrorKind::InvalidData => Err(failed(e)),
-            _ => Err(Error::invalid(OP, "is no key file")
-                .with("path", path.display())
-                .with_hint("a key file is one line, mlops-ed25519-seed: and 64 hexadecimal digits")),
+            _ => Err(Error::invalid(OP, "is no key file").with("path", path.display()).with_hint(
+                "a key file is one line, mlops-ed25519-seed: and 64 hexadecimal digits",
+            )),
         }
     }
 
@@ -227,7 +227,7 @@ fn bytes<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
         let digit = |at: usize| char::from(pair[at]).to_digit(16);
-        *byte = (digit(0)? << 4 | digit(1)?) as u8;
+        *byte = ((digit(0)? << 4) | digit(1)?) as u8;
     }
     Some(bytes)
 }
@@ -237,13 +237,17 @@ fn refuse_shared(file: &File, path: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
     const OP: &str = "signing.read";
     let mode = file.metadata().map_err(|e| io_error(OP, path, e))?.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 {
-        return Ok(());
-    }
-    Err(Error::new(ErrorKind::Denied, OP, "others than its owner may read or write the key file")
+    if mode & 0o077 != 0 {
+        return Err(Error::new(
+            ErrorKind::Denied,
+            OP,
+            "others than its owner may read or write the key file",
+        )
         .with("path", path.display())
         .with("mode", format_args!("{mode:o}"))
-        .with_hint("take their rights away (chmod 600), and think about who has read it"))
+        .with_hint("take their rights away (chmod 600), and think about who has read it"));
+    }
+    Ok(())
 }
 
 #[cfg(not(unix))]

@@ -39,9 +39,9 @@ pub(super) async fn look_at(
         }
         Source::Given(given) => {
             // Looked at twice, and a reader gives its bytes only once.
-            let (looked_at, given, _staged) = twice(given).await?;
+            let (looked_at, given, staged) = twice(given).await?;
             let format = format_of(&path, looked_at).await?;
-            (format, Content::Local { prepared: blobs.prepare(given).await?, _staged })
+            (format, Content::Local { prepared: blobs.prepare(given).await?, _staged: staged })
         }
     };
     let (digest, size) = match &content {

@@ -25,7 +25,7 @@ struct Fixture {
     objects: Arc<InMemory>,
     clock: Arc<ManualClock>,
     models: Models,
-    _spools: TempDir,
+    spools: TempDir,
 }
 
 impl Fixture {
@@ -50,7 +50,7 @@ impl Fixture {
             tracking.unwrap(),
             ann,
         );
-        Self { objects, clock, models, _spools: spools }
+        Self { objects, clock, models, spools }
     }
 
     /// A version with one file of these bytes.

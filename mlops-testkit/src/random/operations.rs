@@ -202,7 +202,7 @@ impl Side {
 
 /// What can be compared of an answer: the value as text, since NaN is not equal to itself, or the
 /// kind of the error.
-fn answer<T: Debug>(result: Result<T>) -> String {
+pub(super) fn answer<T: Debug>(result: Result<T>) -> String {
     result.map_or_else(|error| format!("error: {}", error.kind()), |value| format!("{value:?}"))
 }
 

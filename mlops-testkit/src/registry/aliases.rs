@@ -85,7 +85,8 @@ async fn one_alias_that_cannot_move_keeps_all_from_moving(f: Fixture) {
         .without_alias(alias("b"))
         .with_alias(alias("z"), 2);
     fails(ErrorKind::NotFound, f.registry.update_model(&model_name("churn"), one_bad).await);
-    let all = [named(&f, "a").await, named(&f, "b").await, named(&f, "m").await, named(&f, "z").await];
+    let all =
+        [named(&f, "a").await, named(&f, "b").await, named(&f, "m").await, named(&f, "z").await];
     assert_eq!(all, [Some(1), Some(1), None, None]);
 }
 
@@ -100,7 +101,8 @@ async fn moving_one_alias_leaves_those_that_others_moved_meanwhile(f: Fixture) {
     ann.update_model(&name, change().with_alias(alias("champion"), 2)).await.unwrap();
     bob.update_model(&name, change().with_alias(alias("challenger"), 1)).await.unwrap();
     ann.update_model(&name, change().with_alias(alias("shadow"), 1)).await.unwrap();
-    let all = [named(&f, "champion").await, named(&f, "challenger").await, named(&f, "shadow").await];
+    let all =
+        [named(&f, "champion").await, named(&f, "challenger").await, named(&f, "shadow").await];
     assert_eq!(all, [Some(2), Some(1), Some(1)]);
 }
 
@@ -178,7 +180,11 @@ async fn an_alias_that_is_not_there_is_taken_away_in_silence(f: Fixture) {
 async fn an_alias_that_comes_or_goes_updates_the_versions(f: Fixture) {
     f.versions(3).await;
     let updated = async || {
-        [f.read_version(1).await.updated, f.read_version(2).await.updated, f.read_version(3).await.updated]
+        [
+            f.read_version(1).await.updated,
+            f.read_version(2).await.updated,
+            f.read_version(3).await.updated,
+        ]
     };
     f.clock.advance_micros(1);
     f.change_model(change().with_alias(alias("a"), 1)).await;

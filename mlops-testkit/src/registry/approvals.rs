@@ -206,7 +206,10 @@ async fn an_approval_is_bound_to_everything_that_was_seen(f: Fixture) {
         match what {
             0 => drop(f.change_version(1, found(0)).await),
             1 => drop(f.change_version(1, found(1)).await),
-            2 => drop(f.promote(2, Stage::Production).await),
+            2 => {
+                f.say("ann", Verdict::Approve, &into_stage(2, Stage::Production)).await.unwrap();
+                f.promote(2, Stage::Production).await;
+            }
             3 => drop(f.change_version(3, found(3)).await),
             4 => needs(&f, json!({ "count": 1, "valid_for_hours": 1 })).await,
             _ => drop(f.promote(1, Stage::Staging).await),
@@ -254,7 +257,11 @@ async fn an_approval_expires_by_time(f: Fixture) {
 async fn an_approval_of_another_version_or_stage_does_not_count(f: Fixture) {
     f.versions(2).await;
     let one = json!({ "approvals": { "count": 1 } });
-    f.store_document(policy("default", &json!({ "stages": { "Production": one, "Staging": one } }))).await;
+    f.store_document(policy(
+        "default",
+        &json!({ "stages": { "Production": one, "Staging": one } }),
+    ))
+    .await;
     f.say("ann", Verdict::Approve, &into_stage(2, Stage::Production)).await.unwrap();
     f.say("ann", Verdict::Approve, &into_stage(1, Stage::Staging)).await.unwrap();
     assert!(!allowed(&f).await);

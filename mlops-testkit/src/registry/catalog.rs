@@ -23,6 +23,7 @@ pub(super) fn cases() -> Vec<Case> {
         deleting_what_was_never_there_is_not_found,
         an_expectation_is_checked_although_nothing_would_change,
         a_body_that_is_too_large_is_invalid,
+        a_kind_with_a_slash_is_invalid,
         kinds_and_names_are_told_apart,
         a_catalog_names_its_actor,
     ]
@@ -192,8 +193,20 @@ async fn a_body_that_is_too_large_is_invalid(f: Fixture) {
     fails(ErrorKind::Invalid, f.catalog.put_document(before_anything_is_looked_up).await);
 }
 
+async fn a_kind_with_a_slash_is_invalid(f: Fixture) {
+    for kind in ["a/b", "/", "a/"] {
+        let change = PutDocument::new(key(kind), key("x"), json!(1));
+        fails(ErrorKind::Invalid, f.catalog.put_document(change).await);
+        fails(
+            ErrorKind::Invalid,
+            f.catalog.put_document(PutDocument::delete(key(kind), key("x"))).await,
+        );
+    }
+    assert_eq!(f.rows().await, 0);
+}
+
 async fn kinds_and_names_are_told_apart(f: Fixture) {
-    let all = [("a", "b/c"), ("a/b", "c"), ("A", "b/c"), ("a", "%"), ("%", "b/c"), ("a", "it's")];
+    let all = [("a", "b/c"), ("a b", "c"), ("A", "b/c"), ("a", "%"), ("%", "b/c"), ("a", "it's")];
     for (n, (kind, name)) in all.iter().enumerate() {
         f.store_document(PutDocument::new(key(kind), key(name), json!(n))).await;
     }

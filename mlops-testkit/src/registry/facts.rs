@@ -206,7 +206,8 @@ async fn a_conflict_moves_nothing_and_writes_nothing(f: Fixture) {
     f.promote(2, Stage::Production).await;
     let plan = ready(&f).await;
     f.change_version(2, VersionChanges::default().with_evidence(validation("s", 9))).await;
-    let before = (f.rows().await, f.churn().await, f.read_version(1).await, f.read_version(2).await);
+    let before =
+        (f.rows().await, f.churn().await, f.read_version(1).await, f.read_version(2).await);
     fails(ErrorKind::Conflict, f.registry.promote(&plan).await);
     let after = (f.rows().await, f.churn().await, f.read_version(1).await, f.read_version(2).await);
     assert_eq!(after, before);
@@ -233,7 +234,8 @@ async fn a_plan_with_forged_gates_is_judged_anew(f: Fixture) {
     fails(ErrorKind::Denied, f.registry.promote(&forged).await);
     assert!(f.holders(Stage::Production).await.is_empty());
     f.promote(1, Stage::Staging).await;
-    let gates = f.registry.stage_history(&plan.request.version.model).await.unwrap()[0].gates.clone();
+    let gates =
+        f.registry.stage_history(&plan.request.version.model).await.unwrap()[0].gates.clone();
     assert!(!gates.iter().any(|gate| gate.evidence == "trust me"));
 }
 
@@ -290,7 +292,9 @@ async fn a_plan_with_forged_facts_is_a_conflict(f: Fixture) {
         facts.push(mlops_core::registry::Fact { about: "moon".into(), value: "full".into() });
         json!(facts)
     };
-    for facts in [json!([]), without_one("stage of"), without_one("approvals"), without_one("policy"), more] {
+    for facts in
+        [json!([]), without_one("stage of"), without_one("approvals"), without_one("policy"), more]
+    {
         fails(ErrorKind::Conflict, f.registry.promote(&forged(&plan, "facts", facts)).await);
     }
     assert_eq!(f.holders(Stage::Production).await, [2]);

@@ -33,10 +33,6 @@ pub(super) fn cases() -> Vec<Case> {
         a_recovery_drill_must_have_passed_not_too_long_ago,
         a_gate_that_time_closes_after_the_plan_refuses,
         all_gates_are_judged_and_each_failed_one_is_named,
-        without_a_policy_every_move_is_allowed,
-        the_models_own_policy_counts_before_the_default_one,
-        a_stage_that_the_policy_does_not_name_has_no_gates,
-        a_damaged_policy_is_corrupt_and_not_an_open_door,
     ]
 }
 
@@ -82,10 +78,10 @@ async fn scores(f: &Fixture, all: &[f64]) {
 
 async fn a_metric_passes_within_its_bounds_and_the_bounds_are_included(f: Fixture) {
     scores(&f, &[0.8]).await;
-    let metric = |low: Value, high: Value| {
-        json!({ "metric": { "name": "auc", "at_least": low, "at_most": high } })
-    };
-    for (low, high) in [(json!(0.8), json!(null)), (json!(null), json!(0.8)), (json!(0.8), json!(0.8))] {
+    let metric = |low: Value, high: Value| json!({ "metric": { "name": "auc", "at_least": low, "at_most": high } });
+    for (low, high) in
+        [(json!(0.8), json!(null)), (json!(null), json!(0.8)), (json!(0.8), json!(0.8))]
+    {
         passed(&judge(&f, 1, metric(low, high)).await, "0.8");
     }
     failed(&judge(&f, 1, metric(json!(0.800_000_1), json!(null))).await, "0.8");
@@ -107,7 +103,8 @@ async fn a_metric_may_be_that_of_an_evaluation(f: Fixture) {
     scores(&f, &[0.9]).await;
     let gate = || json!({ "metric": { "name": "auc", "evaluation": "holdout", "at_least": 0.8 } });
     failed(&judge(&f, 1, gate()).await, "no evaluation");
-    let found = |value| VersionChanges::default().with_evidence(evaluation("holdout", "d", "auc", value));
+    let found =
+        |value| VersionChanges::default().with_evidence(evaluation("holdout", "d", "auc", value));
     f.change_version(1, found(0.7)).await;
     failed(&judge(&f, 1, gate()).await, "0.7");
     f.change_version(1, found(0.85)).await;
@@ -117,9 +114,7 @@ async fn a_metric_may_be_that_of_an_evaluation(f: Fixture) {
 async fn a_version_must_be_better_than_the_current_one_by_the_margin(f: Fixture) {
     scores(&f, &[0.5, 0.5, 0.75, 0.25, f64::NAN]).await;
     f.promote(1, Stage::Production).await;
-    let gate = |direction: &str, margin: Value| {
-        json!({ "better_than_current": { "name": "auc", "direction": direction, "margin": margin } })
-    };
+    let gate = |direction: &str, margin: Value| json!({ "better_than_current": { "name": "auc", "direction": direction, "margin": margin } });
     let by = |by: f64| json!({ "absolute": by });
     let share = |by: f64| json!({ "relative": by });
     for (number, direction, margin, passes) in [
@@ -160,7 +155,8 @@ async fn better_than_current_passes_if_there_is_none(f: Fixture) {
 
 async fn better_than_current_looks_at_every_current_version(f: Fixture) {
     scores(&f, &[0.5, 0.75, 0.6]).await;
-    let many = |gates: Value| rules(Stage::Production, &json!({ "holders": "many", "gates": gates }));
+    let many =
+        |gates: Value| rules(Stage::Production, &json!({ "holders": "many", "gates": gates }));
     f.store_document(many(json!([]))).await;
     f.promote(1, Stage::Production).await;
     f.promote(2, Stage::Production).await;
@@ -172,14 +168,14 @@ async fn better_than_current_looks_at_every_current_version(f: Fixture) {
 
 async fn evaluations_are_compared_only_on_the_same_data(f: Fixture) {
     f.make_model("churn").await;
-    for (content, data, value) in [("1", "sha256:1", 0.5), ("2", "sha256:2", 0.9), ("3", "sha256:1", 0.9)] {
+    for (content, data, value) in
+        [("1", "sha256:1", 0.5), ("2", "sha256:2", 0.9), ("3", "sha256:1", 0.9)]
+    {
         f.add("churn", version(content).with_evidence(evaluation("h", data, "auc", value))).await;
     }
     f.add("churn", version("4")).await;
     f.promote(1, Stage::Production).await;
-    let gate = || {
-        json!({ "better_than_current": { "name": "auc", "evaluation": "h", "direction": "higher" } })
-    };
+    let gate = || json!({ "better_than_current": { "name": "auc", "evaluation": "h", "direction": "higher" } });
     failed(&judge(&f, 2, gate()).await, "other data");
     passed(&judge(&f, 3, gate()).await, "0.9");
     failed(&judge(&f, 4, gate()).await, "no evaluation");
@@ -233,7 +229,7 @@ async fn a_signature_must_fit_the_callers_of_the_current_version(f: Fixture) {
     f.add("churn", signed("4", &[("age", ColumnType::Utf8, false)])).await;
     f.add("churn", version("5")).await;
     let gate = || json!("signature_compatible");
-    passed(&judge(&f, 1, gate()).await, "1 inputs, 1 outputs");
+    passed(&judge(&f, 1, gate()).await, "1 input, 1 output");
     failed(&judge(&f, 5, gate()).await, "no signature");
     f.promote(1, Stage::Production).await;
     failed(&judge(&f, 2, gate()).await, "plan");
@@ -305,7 +301,7 @@ async fn a_file_that_may_run_code_needs_a_permit(f: Fixture) {
         f.add("churn", uploaded(files, &["text", name])).await;
     }
     let gate = |permit: Value| json!({ "files": { "permit": permit } });
-    passed(&judge(&f, 1, gate(json!([]))).await, "1 files");
+    passed(&judge(&f, 1, gate(json!([]))).await, "1 file");
     failed(&judge(&f, 2, gate(json!([]))).await, "model is pickle");
     failed(&judge(&f, 3, gate(json!(["pickle"]))).await, "model is script");
     passed(&judge(&f, 2, gate(json!(["pickle"]))).await, "2 files");
@@ -323,9 +319,8 @@ async fn a_trusted_key_must_have_signed(f: Fixture) {
 
 async fn a_recovery_drill_must_have_passed_not_too_long_ago(f: Fixture) {
     f.versions(1).await;
-    let gate = || {
-        json!({ "recovery_drill": { "within_hours": 24, "rpo_secs": 1.0, "rto_secs": 60.0 } })
-    };
+    let gate =
+        || json!({ "recovery_drill": { "within_hours": 24, "rpo_secs": 1.0, "rto_secs": 60.0 } });
     let drill = async |passed: bool, rpo: f64, rto: f64| {
         let at = crate::build::at(0);
         let body = json!({ "passed": passed, "rpo_secs": rpo, "rto_secs": rto, "at": at });
@@ -375,53 +370,4 @@ async fn all_gates_are_judged_and_each_failed_one_is_named(f: Fixture) {
     let error = fails(ErrorKind::Denied, f.registry.promote(&plan).await);
     let named: Vec<_> = error.context().filter(|(name, _)| *name == "failed").collect();
     assert_eq!(named.len(), 4, "{error}");
-}
-
-async fn without_a_policy_every_move_is_allowed(f: Fixture) {
-    f.versions(1).await;
-    for stage in [Stage::Production, Stage::None, Stage::Archived, Stage::Development, Stage::Staging] {
-        let plan = f.promote(1, stage).await;
-        assert_eq!((plan.policy.as_str(), plan.gates.len()), ("", 1));
-        assert_eq!(f.read_version(1).await.stage, stage);
-    }
-}
-
-async fn the_models_own_policy_counts_before_the_default_one(f: Fixture) {
-    f.versions(1).await;
-    f.make_model("other").await;
-    f.add("other", version("o")).await;
-    let refuses = json!({ "stages": { "Production": { "gates": ["profile"] } } });
-    f.store_document(crate::build::policy("default", &refuses)).await;
-    fails(ErrorKind::Denied, f.apply(&into_stage(1, Stage::Production)).await);
-    let allows = json!({ "stages": { "Staging": { "gates": ["profile"] } } });
-    f.store_document(crate::build::policy("churn", &allows)).await;
-    let plan = f.apply(&into_stage(1, Stage::Production)).await.unwrap();
-    assert_eq!(plan.policy, "churn@1", "the default one does not fill in what its own leaves out");
-    let other = mlops_core::registry::VersionId::new(model_name("other"), 1);
-    let other = mlops_core::registry::PromotionRequest::new(other, Stage::Production);
-    fails(ErrorKind::Denied, f.apply(&other).await);
-    let gone = mlops_core::registry::PutDocument::delete(key("policy"), key("churn"));
-    f.store_document(gone).await;
-    f.promote(1, Stage::Archived).await;
-    fails(ErrorKind::Denied, f.apply(&into_stage(1, Stage::Production)).await);
-}
-
-async fn a_stage_that_the_policy_does_not_name_has_no_gates(f: Fixture) {
-    f.versions(1).await;
-    f.store_document(rules(Stage::Production, &json!({ "gates": ["profile"] }))).await;
-    f.promote(1, Stage::Staging).await;
-    fails(ErrorKind::Denied, f.apply(&into_stage(1, Stage::Production)).await);
-}
-
-/// The catalog stores what it is given; who reads it must not take nonsense for "no rules".
-async fn a_damaged_policy_is_corrupt_and_not_an_open_door(f: Fixture) {
-    f.versions(1).await;
-    let request = into_stage(1, Stage::Production);
-    let plan = f.plan(&request).await.unwrap();
-    for body in [json!({ "stages": { "Production": { "gates": ["unknown"] } } }), json!(7), json!({ "x": 1 })] {
-        f.store_document(crate::build::policy("default", &body)).await;
-        fails(ErrorKind::Corrupt, f.plan(&request).await);
-        fails(ErrorKind::Corrupt, f.registry.promote(&plan).await);
-    }
-    assert!(f.holders(Stage::Production).await.is_empty());
 }

@@ -2,11 +2,11 @@
 
 use mlops_core::ErrorKind;
 use mlops_core::journal::Event;
+use mlops_core::lineage::Relation;
 use mlops_core::registry::{
     CreateModel, ImportedVersion, ModelChanges, ModelPurge, PutDocument, Stage, Verdict,
     VersionChanges, events,
 };
-use mlops_core::lineage::Relation;
 use mlops_core::tracking::{DatasetContext, RunChanges, RunStatus};
 use serde_json::{Value, json};
 
@@ -33,12 +33,6 @@ pub(super) fn cases() -> Vec<Case> {
         rows_of_the_registry_name_actor_and_instant,
         rows_of_the_registry_are_sealed_and_proved,
         replaying_the_journal_gives_the_registry,
-        the_last_row_is_known,
-        a_reader_that_is_unknown_is_at_the_start,
-        a_reader_goes_on_from_where_it_is,
-        a_reader_that_is_elsewhere_is_a_conflict,
-        a_reader_goes_neither_back_nor_beyond_the_last_row,
-        readers_go_on_by_themselves_and_write_no_rows,
     ]
 }
 
@@ -225,7 +219,12 @@ async fn a_document_writes_its_body_and_a_deletion_its_number(f: Fixture) {
     let payload = json!({ "version": 2, "body": null });
     is(&one_row(&f, 1).await, events::DOCUMENT_PUT, "document:suite/a/b", &payload);
     f.store_document(PutDocument::delete(key("suite"), key("a/b"))).await;
-    is(&one_row(&f, 2).await, events::DOCUMENT_DELETE, "document:suite/a/b", &json!({ "version": 3 }));
+    is(
+        &one_row(&f, 2).await,
+        events::DOCUMENT_DELETE,
+        "document:suite/a/b",
+        &json!({ "version": 3 }),
+    );
 }
 
 async fn purging_writes_a_row_for_each_version_and_then_for_each_model(f: Fixture) {
@@ -305,8 +304,12 @@ async fn rows_of_the_registry_name_actor_and_instant(f: Fixture) {
     f.clock.advance_micros(-3);
     let plan = f.plan(&into_stage(1, Stage::Staging)).await.unwrap();
     f.by("bob").promote(&plan).await.unwrap();
-    let seen: Vec<_> =
-        f.events_after(0).await.into_iter().map(|e| (e.sequence, e.actor.to_string(), e.at)).collect();
+    let seen: Vec<_> = f
+        .events_after(0)
+        .await
+        .into_iter()
+        .map(|e| (e.sequence, e.actor.to_string(), e.at))
+        .collect();
     let expected = [(1, ACTOR, at(0)), (2, "ann@läptop", at(5)), (3, "bob", at(2))];
     assert_eq!(seen, expected.map(|(n, who, at)| (n, who.to_owned(), at)));
 }
@@ -341,7 +344,8 @@ async fn replaying_the_journal_gives_the_registry(f: Fixture) {
     let aliases = ModelChanges::default().with_alias(alias("a"), 1).with_alias(alias("b"), 2);
     f.change_model(aliases.with_tag(key("t"), "1")).await;
     f.clock.advance_micros(3);
-    f.change_model(ModelChanges::default().with_alias(alias("a"), 2).without_alias(alias("b"))).await;
+    f.change_model(ModelChanges::default().with_alias(alias("a"), 2).without_alias(alias("b")))
+        .await;
     check("aliases").await;
     f.change_version(1, VersionChanges::default().with_attestation(attestation(2, 2))).await;
     f.change_version(1, VersionChanges::default().with_attestation(attestation(1, 1))).await;
@@ -371,63 +375,4 @@ async fn replaying_the_journal_gives_the_registry(f: Fixture) {
     let facts = ImportedVersion::default().with_number(7).with_stage(Stage::Staging);
     f.add("gone", version("h").with_imported(facts.with_author(actor("eve")))).await;
     check("a purge and an import").await;
-}
-
-async fn the_last_row_is_known(f: Fixture) {
-    assert_eq!(f.journal.last().await.unwrap(), 0);
-    f.versions(2).await;
-    assert_eq!(f.journal.last().await.unwrap(), 3);
-    f.journal.seal().await.unwrap();
-    assert_eq!(f.journal.last().await.unwrap(), 3);
-}
-
-async fn position(f: &Fixture, reader: &str) -> u64 {
-    f.journal.position(&key(reader)).await.unwrap()
-}
-
-async fn a_reader_that_is_unknown_is_at_the_start(f: Fixture) {
-    f.versions(2).await;
-    assert_eq!(position(&f, "hooks").await, 0);
-}
-
-async fn a_reader_goes_on_from_where_it_is(f: Fixture) {
-    f.versions(2).await;
-    f.journal.advance(&key("hooks"), 0, 2).await.unwrap();
-    assert_eq!(position(&f, "hooks").await, 2);
-    f.journal.advance(&key("hooks"), 2, 2).await.unwrap();
-    f.journal.advance(&key("hooks"), 2, 3).await.unwrap();
-    assert_eq!(position(&f, "hooks").await, 3);
-}
-
-async fn a_reader_that_is_elsewhere_is_a_conflict(f: Fixture) {
-    f.versions(3).await;
-    let advance = async |from, to| f.journal.advance(&key("hooks"), from, to).await;
-    fails(ErrorKind::Conflict, advance(1, 2).await);
-    advance(0, 2).await.unwrap();
-    for from in [0, 1, 3] {
-        fails(ErrorKind::Conflict, advance(from, 4).await);
-    }
-    assert_eq!(position(&f, "hooks").await, 2);
-}
-
-async fn a_reader_goes_neither_back_nor_beyond_the_last_row(f: Fixture) {
-    f.versions(2).await;
-    let advance = async |from, to| f.journal.advance(&key("hooks"), from, to).await;
-    fails(ErrorKind::Invalid, advance(0, 4).await);
-    fails(ErrorKind::Invalid, advance(0, u64::MAX).await);
-    advance(0, 3).await.unwrap();
-    fails(ErrorKind::Invalid, advance(3, 2).await);
-    fails(ErrorKind::Invalid, advance(u64::MAX, 1).await);
-    assert_eq!(position(&f, "hooks").await, 3);
-}
-
-async fn readers_go_on_by_themselves_and_write_no_rows(f: Fixture) {
-    f.versions(2).await;
-    let rows = f.rows().await;
-    f.journal.advance(&key("hooks"), 0, 3).await.unwrap();
-    f.journal.advance(&key("Hooks"), 0, 1).await.unwrap();
-    f.journal.advance(&key("ü '%_"), 0, 2).await.unwrap();
-    let all = [position(&f, "hooks").await, position(&f, "Hooks").await, position(&f, "ü '%_").await];
-    assert_eq!((all, position(&f, "hook").await), ([3, 1, 2], 0));
-    assert_eq!(f.rows().await, rows, "a feed of the journal would never end");
 }

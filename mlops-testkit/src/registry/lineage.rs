@@ -9,9 +9,7 @@ use mlops_core::registry::{
 use mlops_core::tracking::{DatasetContext, Purge, RunChanges, RunStatus};
 use serde_json::json;
 
-use crate::build::{
-    churn, dataset, edge, into_stage, key, made_by, rules, run_id, version,
-};
+use crate::build::{churn, dataset, edge, into_stage, key, made_by, rules, run_id, version};
 use crate::case::{Case, Fixture, cases, fails};
 
 pub(super) fn cases() -> Vec<Case> {
@@ -70,19 +68,23 @@ async fn edges_that_were_added_are_found_from_both_ends(f: Fixture) {
 
 async fn edges_come_sorted_and_once(f: Fixture) {
     let mut all = Vec::new();
-    for (from, to) in [("run:b", "alarm:2"), ("run:ü", "alarm:1"), ("run:a", "alarm:2"), ("run:a", "alarm:1")] {
+    for (from, to) in
+        [("run:b", "alarm:2"), ("run:ü", "alarm:1"), ("run:a", "alarm:2"), ("run:a", "alarm:1")]
+    {
         for relation in [Relation::Read, Relation::About, Relation::Contains] {
             all.push(edge(from, relation, to));
         }
     }
     f.lineage.link(&all).await.unwrap();
     all.sort();
-    let ask = |nodes: &[&str]| nodes.iter().map(|node| node.parse().unwrap()).collect::<Vec<Node>>();
+    let ask =
+        |nodes: &[&str]| nodes.iter().map(|node| node.parse().unwrap()).collect::<Vec<Node>>();
     let nodes = ask(&["alarm:2", "alarm:1", "alarm:2", "run:a"]);
     assert_eq!(f.lineage.edges(&nodes, Direction::Upstream).await.unwrap(), all);
     let nodes = ask(&["run:ü", "run:a", "run:b", "run:a"]);
     assert_eq!(f.lineage.edges(&nodes, Direction::Downstream).await.unwrap(), all);
-    let many: Vec<Node> = (0..3_000).map(|n| Node::new(NodeKind::Run, format!("none {n}"))).collect();
+    let many: Vec<Node> =
+        (0..3_000).map(|n| Node::new(NodeKind::Run, format!("none {n}"))).collect();
     let many = [many, ask(&["run:b"])].concat();
     assert_eq!(f.lineage.edges(&many, Direction::Downstream).await.unwrap().len(), 3);
 }
@@ -99,7 +101,8 @@ async fn unknown_nodes_have_no_edges(f: Fixture) {
 }
 
 async fn edges_that_are_there_already_change_nothing(f: Fixture) {
-    let (old, new) = (edge("run:a", Relation::Read, "run:b"), edge("run:a", Relation::About, "run:b"));
+    let (old, new) =
+        (edge("run:a", Relation::Read, "run:b"), edge("run:a", Relation::About, "run:b"));
     f.lineage.link(std::slice::from_ref(&old)).await.unwrap();
     let rows = f.rows().await;
     f.lineage.link(&[old.clone(), old.clone()]).await.unwrap();
@@ -118,7 +121,9 @@ async fn no_edges_a_loop_or_a_bad_node_are_invalid(f: Fixture) {
     let longest = "x".repeat(MAX_NODE_BYTES);
     let longer = format!("{longest}x");
     fails(ErrorKind::Invalid, f.lineage.link(&[]).await);
-    for bad in [to("a"), from("b"), to(""), from(""), to("a\nb"), from("\0"), to(&longer), from(&longer)] {
+    for bad in
+        [to("a"), from("b"), to(""), from(""), to("a\nb"), from("\0"), to(&longer), from(&longer)]
+    {
         fails(ErrorKind::Invalid, f.lineage.link(std::slice::from_ref(&bad)).await);
     }
     assert_eq!(f.rows().await, 0);
@@ -127,7 +132,8 @@ async fn no_edges_a_loop_or_a_bad_node_are_invalid(f: Fixture) {
 }
 
 async fn of_several_edges_one_bad_one_keeps_all_out(f: Fixture) {
-    let (good, bad) = (edge("run:a", Relation::Read, "run:b"), edge("run:c", Relation::Read, "run:c"));
+    let (good, bad) =
+        (edge("run:a", Relation::Read, "run:b"), edge("run:c", Relation::Read, "run:c"));
     fails(ErrorKind::Invalid, f.lineage.link(&[good, bad]).await);
     assert!(down(&f, "run:a").await.is_empty());
     assert_eq!(f.rows().await, 0);
@@ -217,7 +223,11 @@ async fn a_rollback_moves_the_edges_back(f: Fixture) {
 async fn an_imported_stage_makes_its_edge(f: Fixture) {
     f.make_model("churn").await;
     for (content, stage) in [("1", Stage::Production), ("2", Stage::Archived)] {
-        f.add("churn", version(content).with_imported(ImportedVersion::default().with_stage(stage))).await;
+        f.add(
+            "churn",
+            version(content).with_imported(ImportedVersion::default().with_stage(stage)),
+        )
+        .await;
     }
     assert_eq!(places(&f, 2).await, [vec!["churn/Production".to_owned()], vec![]]);
 }

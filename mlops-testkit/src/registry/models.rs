@@ -114,7 +114,8 @@ async fn a_models_labels_and_note_change_and_the_rest_stays(f: Fixture) {
     assert_eq!(changed, f.churn().await);
     let labels = [(key("team"), "y".to_owned()), (key("tier"), "1".to_owned())];
     assert_eq!((changed.note.as_str(), changed.tags), ("a", labels.into()));
-    let changed = f.change_model(ModelChanges::default().with_note("").without_tag(key("team"))).await;
+    let changed =
+        f.change_model(ModelChanges::default().with_note("").without_tag(key("team"))).await;
     assert_eq!(changed, f.churn().await);
     assert_eq!((changed.note.as_str(), changed.tags.len()), ("", 1));
 }

@@ -52,12 +52,18 @@ async fn versions(f: &Fixture, query: &VersionQuery) -> Vec<String> {
 
 async fn pages_of_any_size_hold_each_model_once_in_order(f: Fixture) {
     populate(&*f.registry).await;
-    for order in [&[][..], &["name desc"], &["tags.team", "created desc"], &["note"], &["updated desc"]] {
+    for order in
+        [&[][..], &["name desc"], &["tags.team", "created desc"], &["note"], &["updated desc"]]
+    {
         let query = ModelQuery::parse("", order).unwrap().with_view(View::All);
         let at_once = models(&f, &query.clone().with_limit(100)).await;
         assert_eq!(at_once.len(), 6);
         for limit in 1..=7 {
-            assert_eq!(models(&f, &query.clone().with_limit(limit)).await, at_once, "{order:?} by {limit}");
+            assert_eq!(
+                models(&f, &query.clone().with_limit(limit)).await,
+                at_once,
+                "{order:?} by {limit}"
+            );
         }
     }
 }
@@ -86,9 +92,11 @@ async fn the_last_page_of_models_or_versions_has_no_next_one(f: Fixture) {
     f.versions(2).await;
     f.make_model("other").await;
     for (limit, more) in [(1, true), (2, false), (3, false)] {
-        let page = f.registry.search_models(&ModelQuery::default().with_limit(limit)).await.unwrap();
+        let page =
+            f.registry.search_models(&ModelQuery::default().with_limit(limit)).await.unwrap();
         assert_eq!(page.next.is_some(), more, "a full page may be the last");
-        let page = f.registry.search_versions(&VersionQuery::default().with_limit(limit)).await.unwrap();
+        let page =
+            f.registry.search_versions(&VersionQuery::default().with_limit(limit)).await.unwrap();
         assert_eq!(page.next.is_some(), more);
     }
 }

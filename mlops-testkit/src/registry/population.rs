@@ -9,7 +9,7 @@ use mlops_core::tracking::{DatasetContext, RunStatus};
 use crate::build::{actor, alias, at, dataset, key, model_name, run_id, version};
 
 /// The models, in order. `fraud` has no version, `old` is in the trash.
-pub const MODELS: [&str; 6] = ["Flights", "churn", "fraud", "grid 100%", "old", "ärger"];
+pub const MODELS: [&str; 6] = ["Flights", "churn", "fraud", "grid 100", "old", "ärger"];
 
 /// Makes the population: six models and eleven versions.
 ///
@@ -22,8 +22,8 @@ pub const MODELS: [&str; 6] = ["Flights", "churn", "fraud", "grid 100%", "old", 
 /// | `churn/3` | 50 | bob | auc ∞ | lr 0.5 | Team x | Production |
 /// | `churn/5` | 60 | eve | loss −1 | | | in the trash |
 /// | `churn/9` | 70 | ann | | | team it's | None |
-/// | `grid 100%/1` | 80 | ann | auc 0.9 | model gbdt | | Development |
-/// | `grid 100%/2` | 90 | ann | auc 0.9 | model 100%_ | | Development |
+/// | `grid 100/1` | 80 | ann | auc 0.9 | model gbdt | | Development |
+/// | `grid 100/2` | 90 | ann | auc 0.9 | model 100%_ | | Development |
 /// | `old/1` | 100 | ann | auc 0.1 | | team x | None, its model is in the trash |
 /// | `ärger/1` | 110 | Ann | auc 0.2 | | | None |
 ///
@@ -35,7 +35,7 @@ pub async fn populate(registry: &dyn Registry) {
         options = match name {
             "Flights" => options.with_note("delays").with_tag(key("team"), "x"),
             "churn" => options.with_tag(key("team"), "y").with_tag(key("a key"), "1"),
-            "grid 100%" => options.with_note("100% of it's grid").with_tag(key("team"), "x"),
+            "grid 100" => options.with_note("100% of it's grid").with_tag(key("team"), "x"),
             _ => options,
         };
         registry.create_model(&model_name(name), options).await.unwrap();
@@ -66,8 +66,8 @@ fn versions() -> Vec<(&'static str, RegisterVersion)> {
         Row("churn", 3, "bob", &[("auc", f64::INFINITY)], Stage::Production),
         Row("churn", 5, "eve", &[("loss", -1.0)], Stage::None),
         Row("churn", 9, "ann", &[], Stage::None),
-        Row("grid 100%", 1, "ann", &[("auc", 0.9)], Stage::Development),
-        Row("grid 100%", 2, "ann", &[("auc", 0.9)], Stage::Development),
+        Row("grid 100", 1, "ann", &[("auc", 0.9)], Stage::Development),
+        Row("grid 100", 2, "ann", &[("auc", 0.9)], Stage::Development),
         Row("old", 1, "ann", &[("auc", 0.1)], Stage::None),
         Row("ärger", 1, "Ann", &[("auc", 0.2)], Stage::None),
     ];
@@ -92,8 +92,8 @@ fn options(n: i64, row: &Row) -> RegisterVersion {
         ("churn", 1) => &[("lr", "1e-2"), ("model", "gbdt")],
         ("churn", 2) => &[("lr", "abc"), ("model", "mlp")],
         ("churn", 3) => &[("lr", "0.5")],
-        ("grid 100%", 1) => &[("model", "gbdt")],
-        ("grid 100%", 2) => &[("model", "100%_")],
+        ("grid 100", 1) => &[("model", "gbdt")],
+        ("grid 100", 2) => &[("model", "100%_")],
         _ => &[],
     };
     manifest.params = params.iter().map(|(name, value)| (key(name), (*value).to_owned())).collect();

@@ -51,7 +51,8 @@ fn full() -> RegisterVersion {
     let mut manifest = Manifest::new(files).unwrap();
     let column = |name, kind| Column::new(name, kind).unwrap();
     let inputs = vec![column("age", ColumnType::Int64), column("plan", ColumnType::Utf8)];
-    manifest.signature = Some(Signature::new(inputs, vec![column("p", ColumnType::Float64)]).unwrap());
+    manifest.signature =
+        Some(Signature::new(inputs, vec![column("p", ColumnType::Float64)]).unwrap());
     manifest.run = Some(SourceRun { id: run_id(1), status: RunStatus::Finished });
     let train = dataset("customers", "sha256:1", DatasetContext::Train).with_rows(9);
     manifest.inputs = vec![train.with_source("s3://raw/customers")];
@@ -86,7 +87,10 @@ async fn a_version_comes_back_as_it_was_registered(f: Fixture) {
     assert_eq!(version.digest, options.manifest.digest());
     assert_eq!((version.model.as_str(), version.number), ("churn", 1));
     assert_eq!((version.author.as_str(), version.created, version.updated), (ACTOR, at(3), at(3)));
-    assert_eq!((version.stage, version.deleted, version.origin.as_deref()), (Stage::None, None, None));
+    assert_eq!(
+        (version.stage, version.deleted, version.origin.as_deref()),
+        (Stage::None, None, None)
+    );
     assert_eq!((version.note.as_str(), version.tags), ("first", options.tags));
     assert_eq!((version.evidence, version.attestations), (options.evidence, options.attestations));
     assert!(version.aliases.is_empty());
@@ -96,7 +100,8 @@ async fn a_version_comes_back_as_it_was_registered(f: Fixture) {
 async fn metrics_of_a_manifest_that_are_no_numbers_come_back(f: Fixture) {
     f.make_model("churn").await;
     let mut options = version("1");
-    let all = [("nan", f64::NAN), ("inf", f64::INFINITY), ("neg", f64::NEG_INFINITY), ("tiny", 5e-324)];
+    let all =
+        [("nan", f64::NAN), ("inf", f64::INFINITY), ("neg", f64::NEG_INFINITY), ("tiny", 5e-324)];
     options.manifest.metrics = all.map(|(name, value)| (key(name), value)).into();
     let digest = options.manifest.digest();
     f.add("churn", options).await;
@@ -241,9 +246,8 @@ async fn a_known_object_that_is_named_is_taken(f: Fixture) {
 
 async fn an_imported_number_that_is_not_greater_than_all_before_is_a_conflict(f: Fixture) {
     f.make_model("churn").await;
-    let import = |content, n| {
-        version(content).with_imported(ImportedVersion::default().with_number(n))
-    };
+    let import =
+        |content, n| version(content).with_imported(ImportedVersion::default().with_number(n));
     f.add("churn", import("7", 7)).await;
     let name = model_name("churn");
     for number in [1, 6, 7] {
@@ -292,7 +296,8 @@ async fn an_uploaded_object_that_is_named_already_is_not_needed(f: Fixture) {
     f.make_model("churn").await;
     f.add("churn", version("1")).await;
     let two = manifest(&[("a", "1"), ("b", "2")]);
-    let options = RegisterVersion::new(two).with_uploaded(blob("1", "x/1")).with_uploaded(blob("2", "x/2"));
+    let options =
+        RegisterVersion::new(two).with_uploaded(blob("1", "x/1")).with_uploaded(blob("2", "x/2"));
     assert_eq!(texts(&f.add("churn", options).await.unneeded), ["x/1"]);
     assert_eq!(f.tracker.find_blob(digest("1")).await.unwrap(), Some(object("1")));
     assert_eq!(f.tracker.find_blob(digest("2")).await.unwrap(), Some(blob("2", "x/2")));

@@ -25,7 +25,11 @@ pub(crate) async fn explains(f: &Fixture) -> Result<(), String> {
 }
 
 /// NaN is not equal to itself, so texts are compared.
-fn same(what: &str, stored: impl std::fmt::Debug, replayed: impl std::fmt::Debug) -> Result<(), String> {
+fn same(
+    what: &str,
+    stored: impl std::fmt::Debug,
+    replayed: impl std::fmt::Debug,
+) -> Result<(), String> {
     let (stored, replayed) = (format!("{stored:?}"), format!("{replayed:?}"));
     if stored == replayed {
         return Ok(());
@@ -89,9 +93,8 @@ async fn versions(f: &Fixture, state: &RegistryState) -> Result<(), String> {
             let request = PromotionRequest::new(id.clone(), to);
             let found = f.registry.promotion_state(&request).await.unwrap();
             same("what was said", found.approvals, state.approvals(id, to))?;
-            let of_version = |step: &&mlops_core::registry::StageMove| {
-                step.number == id.number && step.to == to
-            };
+            let of_version =
+                |step: &&mlops_core::registry::StageMove| step.number == id.number && step.to == to;
             let held = state.stage_history(&id.model).iter().rfind(of_version);
             same("when it was there", found.held_before.as_ref(), held)?;
             let holders: Vec<_> = found.holders.iter().map(|holder| holder.number).collect();
@@ -122,10 +125,7 @@ async fn documents(f: &Fixture, state: &RegistryState) -> Result<(), String> {
 async fn edges(f: &Fixture, state: &RegistryState) -> Result<(), String> {
     let starts: Vec<Node> = state.edges().iter().map(|edge| edge.from.clone()).collect();
     let ends: Vec<Node> = state.edges().iter().map(|edge| edge.to.clone()).collect();
-    for (nodes, direction) in [
-        (&starts, Direction::Downstream),
-        (&ends, Direction::Upstream),
-    ] {
+    for (nodes, direction) in [(&starts, Direction::Downstream), (&ends, Direction::Upstream)] {
         let stored = f.lineage.edges(nodes, direction).await.map_err(|e| e.to_string())?;
         same("the edges", stored, state.edges().iter().collect::<Vec<_>>())?;
     }

@@ -151,10 +151,8 @@ async fn held_before_is_the_last_time_that_the_version_came_there(f: Fixture) {
     f.promote(1, Stage::Production).await;
     f.promote(2, Stage::Production).await;
     let history = f.registry.stage_history(&model_name("churn")).await.unwrap();
-    let came: Vec<_> = history
-        .iter()
-        .filter(|step| step.number == 1 && step.to == Stage::Production)
-        .collect();
+    let came: Vec<_> =
+        history.iter().filter(|step| step.number == 1 && step.to == Stage::Production).collect();
     assert_eq!(came.len(), 2);
     let state = f.registry.promotion_state(&into_stage(1, Stage::Production)).await.unwrap();
     assert_eq!(state.held_before.as_ref(), came.last().copied());

@@ -261,7 +261,9 @@ async fn a_model_that_came_back_after_its_purge_is_not_purged_by_the_old_plan(f:
 async fn an_empty_plan_takes_away_nothing(f: Fixture) {
     f.versions(1).await;
     let rows = f.rows().await;
-    for what in [ModelPurge::Versions(vec![]), ModelPurge::Models(vec![]), ModelPurge::DeletedBefore(at(9))] {
+    for what in
+        [ModelPurge::Versions(vec![]), ModelPurge::Models(vec![]), ModelPurge::DeletedBefore(at(9))]
+    {
         let plan = plan(&f, what).await;
         assert_eq!(plan, ModelPurgePlan::default());
         f.registry.purge_models(&plan).await.unwrap();

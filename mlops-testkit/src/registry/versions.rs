@@ -71,8 +71,14 @@ async fn findings_stand_by_kind_and_name(f: Fixture) {
         .with_evidence(evaluation("early", "d", "auc", f64::INFINITY));
     f.change_version(1, more).await;
     let read = f.read_version(1).await;
-    let expected =
-        ["evaluation early", "evaluation late", "fairness z", "validation B", "validation a", "validation b"];
+    let expected = [
+        "evaluation early",
+        "evaluation late",
+        "fairness z",
+        "validation B",
+        "validation a",
+        "validation b",
+    ];
     assert_eq!(names(&read.evidence), expected);
     let Evidence::Evaluation(late) = &read.evidence[1] else { panic!("{:?}", read.evidence) };
     assert!(late.metrics["auc"].is_nan(), "NaN comes back as it went in");
@@ -101,7 +107,8 @@ async fn what_a_version_has_already_changes_nothing(f: Fixture) {
     };
     let before = f.change_version(1, all()).await;
     f.clock.advance_micros(1);
-    for nothing in [all(), change(), change().without_tag(key("absent")), VersionChanges::restore()] {
+    for nothing in [all(), change(), change().without_tag(key("absent")), VersionChanges::restore()]
+    {
         assert_eq!(f.change_version(1, nothing).await, before);
     }
     let gone = f.change_version(1, VersionChanges::delete()).await;

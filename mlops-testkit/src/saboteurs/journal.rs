@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mlops_core::journal::{Event, Journal, JournalProof};
 use mlops_core::{Key, Result};
+use serde_json::json;
 
 use super::Sin;
 
@@ -35,6 +36,9 @@ impl Journal for Forgetful {
         events.retain(|event| !self.forgets(event));
         for (event, number) in events.iter_mut().zip(1..) {
             event.sequence = number;
+            if self.sin == Sin::ForgetsEvidence && event.payload.get("gates").is_some() {
+                event.payload["gates"] = json!([]);
+            }
         }
         Ok(events.into_iter().filter(|event| event.sequence > after).take(limit).collect())
     }
@@ -44,7 +48,8 @@ impl Journal for Forgetful {
     }
 
     async fn position(&self, reader: &Key) -> Result<u64> {
-        self.inner.position(reader).await
+        let position = self.inner.position(reader).await?;
+        Ok(if self.sin == Sin::ForgetsReaders { 0 } else { position })
     }
 
     async fn advance(&self, reader: &Key, from: u64, to: u64) -> Result<()> {

@@ -48,14 +48,46 @@ pub enum Sin {
     HidesTheActor,
     /// Fails when a run is started again.
     StartsOnlyOnce,
+    /// Takes the current version out of its stage in one transaction and puts the next into it in
+    /// another.
+    PromotesInTwoSteps,
+    /// Answers once more with the version that was in the stage before.
+    ResolvesStale,
+    /// Counts approvals of what has changed since.
+    KeepsOldApprovals,
+    /// Writes all aliases as it read them, and so takes away those that came in between.
+    LosesAliases,
+    /// Does not look at what aliases are expected to name.
+    IgnoresExpectedAliases,
+    /// Counts from the versions that are there.
+    ReusesNumbers,
+    /// Moves what the policy refuses.
+    IgnoresThePolicy,
+    /// Lets anybody move anything.
+    IgnoresRoles,
+    /// Lets authors approve their own versions.
+    AllowsSelfApproval,
+    /// Writes no evidence into the journal.
+    ForgetsEvidence,
+    /// Leaves a field of the manifest out when a version is read.
+    ChangesManifests,
+    /// Frees every object of a purged version.
+    FreesObjectsOfOthers,
+    /// Makes no edge for a version that was rolled back to.
+    LosesEdges,
+    /// Does not look at the version that a document is expected to have.
+    IgnoresDocumentVersions,
+    /// Starts readers of the journal again from the beginning.
+    ForgetsReaders,
 }
 
-/// All saboteurs of `Tracker` and `Journal`.
-pub const SABOTEURS: &[Saboteur] = &[
+/// Those of `Tracker` and `Journal`.
+pub(super) const OF_TRACKER: &[Saboteur] = &[
     Saboteur {
         name: "lost_update",
         sin: Sin::LosesTheLastWrite,
         caught_by: &["a_label_set_again_has_the_new_value"],
+        sometimes: &[],
         found_at_random: true,
     },
     Saboteur {
@@ -65,12 +97,17 @@ pub const SABOTEURS: &[Saboteur] = &[
             "a_change_that_is_refused_changes_nothing",
             "a_call_that_is_refused_writes_no_row",
         ],
+        sometimes: &[],
         found_at_random: true,
     },
     Saboteur {
         name: "forgotten_row",
         sin: Sin::ForgetsRows,
-        caught_by: &["each_change_of_a_run_writes_one_row_that_says_what_changed"],
+        caught_by: &[
+            "each_change_of_a_run_writes_one_row_that_says_what_changed",
+            "replaying_the_journal_gives_the_registry",
+        ],
+        sometimes: &[],
         found_at_random: true,
     },
     Saboteur {
@@ -83,6 +120,7 @@ pub const SABOTEURS: &[Saboteur] = &[
             "a_row_holds_only_what_was_not_so_already",
             "a_call_that_changes_nothing_writes_no_row",
         ],
+        sometimes: &[],
         found_at_random: true,
     },
     Saboteur {
@@ -95,12 +133,14 @@ pub const SABOTEURS: &[Saboteur] = &[
             "what_a_run_does_not_have_and_nan_come_last_both_ways",
             "points_that_are_not_finite_are_written_as_text",
         ],
+        sometimes: &[],
         found_at_random: true,
     },
     Saboteur {
         name: "stale_reads",
         sin: Sin::ReadsStale,
         caught_by: &["a_call_sees_what_another_handle_did_before"],
+        sometimes: &[],
         found_at_random: true,
     },
     Saboteur {
@@ -111,18 +151,24 @@ pub const SABOTEURS: &[Saboteur] = &[
             "runs_made_after_the_first_page_are_not_returned",
             "a_page_follows_a_run_that_has_left_the_result",
         ],
+        sometimes: &[],
         found_at_random: true,
     },
     Saboteur {
         name: "late_points",
         sin: Sin::TakesLatePoints,
         caught_by: &["points_for_a_run_that_has_ended_are_invalid"],
+        sometimes: &[],
         found_at_random: true,
     },
     Saboteur {
         name: "freed_while_shared",
         sin: Sin::FreesSharedObjects,
-        caught_by: &["purge_does_not_free_what_another_run_names"],
+        caught_by: &[
+            "purge_does_not_free_what_another_run_names",
+            "purging_runs_does_not_free_what_a_version_names",
+        ],
+        sometimes: &[],
         found_at_random: true,
     },
     Saboteur {
@@ -134,6 +180,7 @@ pub const SABOTEURS: &[Saboteur] = &[
             "each_change_of_an_experiment_writes_one_row_that_says_what_changed",
             "a_call_that_changes_nothing_writes_no_row",
         ],
+        sometimes: &[],
         found_at_random: true,
     },
     Saboteur {
@@ -144,18 +191,21 @@ pub const SABOTEURS: &[Saboteur] = &[
             "a_text_that_is_not_a_token_is_invalid",
             "a_token_of_another_query_for_experiments_is_invalid",
         ],
+        sometimes: &[],
         found_at_random: false,
     },
     Saboteur {
         name: "ignored_view",
         sin: Sin::IgnoresTheView,
         caught_by: &["the_view_says_whether_the_trash_is_looked_at"],
+        sometimes: &[],
         found_at_random: true,
     },
     Saboteur {
         name: "wrong_tie_break",
         sin: Sin::BreaksTiesWrongly,
         caught_by: &["the_youngest_run_comes_first_and_of_equals_the_greatest_id"],
+        sometimes: &[],
         found_at_random: true,
     },
     Saboteur {
@@ -166,6 +216,7 @@ pub const SABOTEURS: &[Saboteur] = &[
             "a_change_that_is_refused_changes_nothing",
             "a_call_that_is_refused_writes_no_row",
         ],
+        sometimes: &[],
         found_at_random: true,
     },
     Saboteur {
@@ -176,18 +227,21 @@ pub const SABOTEURS: &[Saboteur] = &[
             "expecting_unfinished_holds_for_running_and_lost",
             "a_change_that_is_refused_changes_nothing",
         ],
+        sometimes: &[],
         found_at_random: true,
     },
     Saboteur {
         name: "cut_value",
         sin: Sin::CutsValues,
         caught_by: &["values_of_the_longest_length_come_back_whole"],
+        sometimes: &[],
         found_at_random: false,
     },
     Saboteur {
         name: "counted_page",
         sin: Sin::CountsThePage,
         caught_by: &["count_ignores_limit_order_and_page"],
+        sometimes: &[],
         found_at_random: true,
     },
     Saboteur {
@@ -197,19 +251,23 @@ pub const SABOTEURS: &[Saboteur] = &[
             "replacing_an_artifact_returns_the_old_object",
             "an_old_object_that_another_run_names_is_not_returned",
             "a_sealed_object_can_be_sealed_again_with_what_came_later",
+            "a_purge_does_not_free_what_a_run_names",
         ],
+        sometimes: &[],
         found_at_random: true,
     },
     Saboteur {
         name: "listed_by_letters",
         sin: Sin::ListsByLetters,
         caught_by: &["artifacts_under_a_prefix_are_listed_by_path"],
+        sometimes: &[],
         found_at_random: true,
     },
     Saboteur {
         name: "hidden_actor",
         sin: Sin::HidesTheActor,
         caught_by: &["the_journal_names_the_actor_and_the_instant"],
+        sometimes: &[],
         found_at_random: true,
     },
     Saboteur {
@@ -219,6 +277,7 @@ pub const SABOTEURS: &[Saboteur] = &[
             "starting_a_run_again_returns_it_unchanged",
             "a_call_that_changes_nothing_writes_no_row",
         ],
+        sometimes: &[],
         found_at_random: true,
     },
 ];

@@ -5,8 +5,8 @@ use mlops_core::journal::Actor;
 use mlops_core::time::Instant;
 use mlops_core::tracking::{CreateRun, Expect, ExperimentChanges, RunChanges, RunStatus, check};
 
-use crate::build::{at, experiment_id, key, lease, run_id, run_name, spool, values};
 use crate::Store;
+use crate::build::{at, experiment_id, key, lease, run_id, run_name, spool, values};
 use crate::case::{Case, Fixture, cases, fails};
 
 pub(super) fn cases() -> Vec<Case> {

@@ -164,21 +164,21 @@ pub(crate) fn parse_stage(text: &str) -> Result<Stage, String> {
     text.parse().map_err(|_| "write None, Development, Staging, Production or Archived".to_owned())
 }
 
-/// An instant as people write it: `2026-03-03T14:00:00+01:00`, `2026-03-03 14:00` and `2026-03-03`,
-/// which are UTC.
+/// An instant as people write it: `2026-03-03T14:00:00+01:00`, `2026-03-03 14:00` and `2026-03-03`;
+/// UTC, if it does not say.
 pub(crate) fn parse_instant(text: &str) -> Result<Instant, String> {
-    let text = text.trim();
-    if let Ok(at) = DateTime::parse_from_rfc3339(text) {
+    let text = text.trim().replacen(' ', "T", 1);
+    let zoned = DateTime::parse_from_rfc3339(&text)
+        .or_else(|_| DateTime::parse_from_str(&text, "%Y-%m-%dT%H:%M%:z"));
+    if let Ok(at) = zoned {
         return Ok(at.with_timezone(&Utc));
     }
-    let plain = text.trim_end_matches([' ', 'U', 'T', 'C', 'Z']);
-    for form in ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M"] {
-        if let Ok(at) = NaiveDateTime::parse_from_str(plain, form) {
-            return Ok(at.and_utc());
-        }
-    }
-    let day = NaiveDate::parse_from_str(plain, "%Y-%m-%d");
-    day.map(|day| day.and_time(NaiveTime::MIN).and_utc())
+    let plain = text.trim_end_matches("UTC").trim_end_matches(['Z', ' ']);
+    let timed = NaiveDateTime::parse_from_str(plain, "%Y-%m-%dT%H:%M:%S%.f")
+        .or_else(|_| NaiveDateTime::parse_from_str(plain, "%Y-%m-%dT%H:%M"));
+    timed
+        .or_else(|_| NaiveDate::parse_from_str(plain, "%Y-%m-%d").map(|day| day.and_time(NaiveTime::MIN)))
+        .map(|at| at.and_utc())
         .map_err(|_| "write 2026-03-03, '2026-03-03 14:00' or 2026-03-03T14:00:00+01:00".to_owned())
 }
 
@@ -191,7 +191,7 @@ mod tests {
         let shown = |text| parse_instant(text).map(|at| at.to_rfc3339());
         let two = Ok("2026-03-03T14:00:00+00:00".to_owned());
         for text in ["2026-03-03 14:00", "2026-03-03T14:00Z", "2026-03-03 14:00:00 UTC",
-            "2026-03-03T15:00:00+01:00", "2026-03-03 14:00:00.000"]
+            "2026-03-03T15:00:00+01:00", "2026-03-03 15:00+01:00", "2026-03-03 14:00:00.000"]
         {
             assert_eq!(shown(text), two, "{text}");
         }

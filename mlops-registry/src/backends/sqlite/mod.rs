@@ -157,6 +157,16 @@ impl SqliteStore {
 }
 
 impl Store {
+    /// Reads with one statement, on the caller's thread: for questions that take some microseconds,
+    /// less than handing them to another thread does. A reader never waits for a writer.
+    fn ask<T>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(&Connection) -> Outcome<T>,
+    ) -> Result<T> {
+        self.reading(work).map_err(|e| e.publish(operation, &self.path))
+    }
+
     fn write<T>(
         &self,
         operation: &'static str,
@@ -182,22 +192,30 @@ impl Store {
         operation: &'static str,
         work: impl FnOnce(&Connection) -> Outcome<T>,
     ) -> Result<T> {
-        let run = || {
-            let idle = lock(&self.readers).pop();
-            let mut connection = match idle {
-                Some(connection) => connection,
-                None => connect(&self.path, &self.options, false)?,
-            };
-            let transaction = connection.transaction()?;
+        let run = |connection: &Connection| {
+            let transaction = connection.unchecked_transaction()?;
             let done = work(&transaction)?;
             transaction.commit()?;
+            Ok(done)
+        };
+        self.reading(run).map_err(|e: Fail| e.publish(operation, &self.path))
+    }
+
+    /// Lends an idle connection, or a new one; one that SQLite had to complain about is not used again.
+    fn reading<T>(&self, work: impl FnOnce(&Connection) -> Outcome<T>) -> Outcome<T> {
+        let idle = lock(&self.readers).pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => connect(&self.path, &self.options, false)?,
+        };
+        let done = work(&connection);
+        if !matches!(done, Err(Fail::Sql(_))) {
             let mut readers = lock(&self.readers);
             if readers.len() < IDLE_READERS {
                 readers.push(connection);
             }
-            Ok(done)
-        };
-        run().map_err(|e: Fail| e.publish(operation, &self.path))
+        }
+        done
     }
 }
 

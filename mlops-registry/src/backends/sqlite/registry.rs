@@ -82,8 +82,7 @@ impl Registry for SqliteStore {
     }
 
     async fn resolve(&self, model: &ModelName, selector: &Selector) -> Result<VersionId> {
-        let (model, selector) = (model.clone(), selector.clone());
-        self.read("registry.resolve", move |sql| versions::resolve(sql, &model, &selector)).await
+        self.store.ask("registry.resolve", |sql| versions::resolve(sql, model, selector))
     }
 
     async fn search_versions(&self, query: &VersionQuery) -> Result<Page<ModelVersion>> {

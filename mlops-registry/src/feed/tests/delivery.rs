@@ -139,7 +139,9 @@ fn two_processes_under_one_name_lose_nothing() {
     let at = Fixture::new();
     let (heard, callback) = listener(&Arc::default());
     let feeds = [at.feed(), at.feed()];
-    feeds.iter().for_each(|feed| on(feed, &callback));
+    for feed in &feeds {
+        on(feed, &callback);
+    }
     let names: Vec<String> = (0..40).map(|i| format!("e{i:02}")).collect();
     at.events(&names.iter().map(String::as_str).collect::<Vec<_>>());
     std::thread::scope(|scope| {

@@ -4,7 +4,7 @@
 //! more and not stored again.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use bytes::Bytes;
 use mlops_core::registry::{FileFormat, ManifestFile, RegisterVersion, Registered, Registry};
@@ -18,6 +18,7 @@ use super::place::MLMODEL;
 use crate::active::seal::delete_if_refused;
 use crate::blobs::{Blobs, Prepared, PutBlob};
 use crate::blocking::blocking;
+use crate::models::scan::{scan_bytes, scan_file};
 use crate::spool::io_error;
 use crate::tracking::Tracking;
 
@@ -156,7 +157,8 @@ fn gone(blob: &Blob) -> Error {
 async fn stored_format(blobs: &Blobs, path: &ArtifactPath, blob: &Blob) -> Result<FileFormat> {
     if blob.size <= IN_MEMORY_BYTES {
         let bytes = blobs.get_bytes(blob).await?;
-        return Ok(bytes_format(path, &bytes));
+        let path = path.clone();
+        return blocking(OP, move || Ok(scan_bytes(&path, &bytes))).await;
     }
     let unmade = |e| {
         let place = tempfile::env::temp_dir();
@@ -178,12 +180,4 @@ async fn read_small(file: PathBuf) -> Result<Bytes> {
 
 async fn file_format(path: ArtifactPath, file: PathBuf) -> Result<FileFormat> {
     blocking(OP, move || scan_file(&file, &path)).await
-}
-
-fn bytes_format(_: &ArtifactPath, _: &[u8]) -> FileFormat {
-    FileFormat::Other
-}
-
-fn scan_file(_: &Path, _: &ArtifactPath) -> Result<FileFormat> {
-    Ok(FileFormat::Other)
 }

@@ -74,7 +74,8 @@ impl Staging {
     /// Puts files that were fetched in the place of those in an entry.
     pub(super) fn replace(self, entry: &Path, files: &[ManifestFile]) -> Result<()> {
         for file in files {
-            let (from, to) = (self.directory.join(file.path.as_str()), entry.join(file.path.as_str()));
+            let (from, to) =
+                (self.directory.join(file.path.as_str()), entry.join(file.path.as_str()));
             let failed = |e| io_error(OP, &to, e);
             if let Some(parent) = to.parent() {
                 fs::create_dir_all(parent).map_err(failed)?;
@@ -217,7 +218,8 @@ impl Disk {
         for name in self.names()? {
             let stem = name.strip_suffix(LOCK).unwrap_or(&name);
             let is_staging = stem.starts_with(STAGING);
-            let is_orphan = || name.ends_with(LOCK) && is_digest(stem) && !self.root.join(stem).exists();
+            let is_orphan =
+                || name.ends_with(LOCK) && is_digest(stem) && !self.root.join(stem).exists();
             if !is_staging && !is_orphan() {
                 continue;
             }
@@ -246,7 +248,8 @@ impl Disk {
     /// A name of one's own, locked; there is no directory of that name yet.
     fn staging(&self) -> Result<Staging> {
         loop {
-            let name = tempfile::Builder::new().prefix(STAGING).suffix(LOCK).tempfile_in(&self.root);
+            let name =
+                tempfile::Builder::new().prefix(STAGING).suffix(LOCK).tempfile_in(&self.root);
             let name = name.map_err(|e| io_error(OP, &self.root, e))?.into_temp_path();
             // A sweep may take the file for a dead one's before it is locked: then another name.
             let Some(lock) = self.lock(&name, Mode::IfFree)? else { continue };

@@ -311,7 +311,12 @@ async fn loads_run_on_tokio_and_are_send() {
             let bytes = source.bytes.clone();
             let fetch = move |file: ManifestFile, to: PathBuf| {
                 let bytes = bytes[file.path.as_str()].clone();
-                async move { tokio::task::spawn_blocking(move || fs::write(to, bytes)).await.map(|_| ()).map_err(|e| Error::unavailable("test", e.to_string())) }
+                async move {
+                    tokio::task::spawn_blocking(move || fs::write(to, bytes))
+                        .await
+                        .map(|_| ())
+                        .map_err(|e| Error::unavailable("test", e.to_string()))
+                }
             };
             let model = cache.load(source.digest, &source.files, fetch).await.unwrap();
             source.check(&model);

@@ -52,7 +52,8 @@ pub(super) fn text(graph: &Graph) -> String {
     // Writing to a String cannot fail.
     for (node, at) in &names {
         let (look, kind) = (look(node.kind), node.kind.as_str());
-        let label = format!("{}<br/>{}", escaped(&kind.replace('_', " ")), escaped(&short(&node.id)));
+        let label =
+            format!("{}<br/>{}", escaped(&kind.replace('_', " ")), escaped(&short(&node.id)));
         let _ = writeln!(text, "  n{at}{}\"{label}\"{}:::{kind}", look.open, look.close);
         styles.insert(kind, look.style);
     }
@@ -101,7 +102,8 @@ fn short(id: &str) -> String {
 /// code.
 fn escaped(text: &str) -> String {
     text.chars().fold(String::new(), |mut escaped, c| {
-        if c.is_alphanumeric() || matches!(c, ' ' | '-' | '_' | '.' | '/' | ':' | '@' | '=' | '…') {
+        if c.is_alphanumeric() || matches!(c, ' ' | '-' | '_' | '.' | '/' | ':' | '@' | '=' | '…')
+        {
             escaped.push(c);
         } else {
             let _ = write!(escaped, "#{};", u32::from(c));

@@ -209,9 +209,7 @@ fn open_lineage_has_one_event_for_each_run_and_each_version() {
             json!({"datasetVersion": of}),
         )
     };
-    let model = |number: &str| {
-        json!({"namespace": "prod", "name": "flights", "facets": {"version": version(number)}})
-    };
+    let model = |number: &str| json!({"namespace": "prod", "name": "flights", "facets": {"version": version(number)}});
     assert_eq!(
         events[0],
         json!({

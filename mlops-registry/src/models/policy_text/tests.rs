@@ -71,7 +71,9 @@ fn what_is_unknown_is_named_with_its_path_and_what_is_known() {
     assert!(refused("stage: {}").contains("unknown field \"stage\"; known: stages"));
     assert!(
         refused("stages: {Production: {gates: [metric: {name: auc, at_least: high}]}}")
-            .starts_with("policy: invalid: stages.Production.gates[0].metric.at_least: invalid type")
+            .starts_with(
+                "policy: invalid: stages.Production.gates[0].metric.at_least: invalid type"
+            )
     );
     assert!(refused("stages: {Production: {role: boss}}").contains("unknown role \"boss\""));
 }

@@ -73,7 +73,11 @@ impl Stack {
     }
 }
 
-#[expect(clippy::too_many_lines, reason = "one arm for each opcode")]
+#[expect(
+    clippy::too_many_lines,
+    clippy::match_same_arms,
+    reason = "one arm for each kind of opcode"
+)]
 fn one(cursor: &mut Cursor<'_>) -> Result<Pickled, Stop> {
     let mut stack = Stack { levels: vec![0] };
     let (mut imports, mut marked, mut first) = (false, false, true);

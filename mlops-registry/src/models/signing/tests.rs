@@ -98,7 +98,9 @@ fn a_key_file_that_others_may_read_is_denied() {
 
 #[test]
 fn what_is_no_key_is_refused_without_repeating_it() {
-    for text in ["", "mlops", &SEED[1..], &format!("{SEED}0"), &SEED.replace('4', "g"), &"é".repeat(32)] {
+    for text in
+        ["", "mlops", &SEED[1..], &format!("{SEED}0"), &SEED.replace('4', "g"), &"é".repeat(32)]
+    {
         let error = SigningKey::from_seed_hex(&Secret::new(text.to_owned())).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
         assert!(text.is_empty() || !error.to_string().contains(text));

@@ -1,18 +1,21 @@
 //! Files on their way in, out, and to another store.
 
 use std::io;
+use std::sync::{Arc, Mutex};
 
 use futures::TryStreamExt;
 use mlops_core::ErrorKind;
 use mlops_core::lineage::{Direction, Node, NodeKind};
-use mlops_core::registry::{Evidence, Stage, ValidationSummary, VersionChanges};
+use mlops_core::registry::{
+    Evidence, FileFormat, ModelChanges, ModelPurge, Stage, ValidationSummary, VersionChanges,
+};
 use mlops_core::time::Clock;
 use mlops_core::tracking::{BlobLocation, RunStatus};
 use object_store::{ObjectStoreExt, PutPayload};
 
 use super::Fixture;
 use crate::blobs::BlobSource;
-use crate::models::{DownloadModel, SigningKey, VerifyModels};
+use crate::models::{DownloadModel, ModelCache, Models, SigningKey, VerifyModels};
 
 #[tokio::test]
 async fn a_version_takes_over_what_its_run_knows_and_moves_no_bytes() {
@@ -74,7 +77,7 @@ async fn what_is_refused_leaves_no_bytes_behind() {
     f.version(b"first").await;
     f.models
         .registry()
-        .update_model(&"churn".parse().unwrap(), mlops_core::registry::ModelChanges::delete())
+        .update_model(&"churn".parse().unwrap(), ModelChanges::delete())
         .await
         .unwrap();
     let builder = f.models.register("churn").unwrap();
@@ -255,4 +258,110 @@ async fn a_replay_plan_says_what_is_there_and_what_is_missing() {
     f.version(b"from nowhere").await;
     let plan = f.models.replay_plan("churn/2").await.unwrap();
     assert!(!plan.is_complete() && plan.have.is_empty() && plan.steps.is_empty());
+}
+
+#[tokio::test]
+async fn a_large_reader_is_registered_loaded_through_a_cache_and_copied() {
+    let (f, prod) = (Fixture::new(), Fixture::new());
+    let bytes = vec![7_u8; 9 << 20];
+    let reader = BlobSource::reader(io::Cursor::new(bytes.clone()));
+    let builder = f.models.register("big").unwrap().file("weights.bin", reader).unwrap();
+    builder.register().await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let cache = ModelCache::open(dir.path(), 1 << 30).unwrap();
+    let cached = f.models.clone().with_cache(cache);
+    for _ in 0..2 {
+        let loaded = cached.load("big/1").await.unwrap();
+        assert!(std::fs::read(loaded.file("weights.bin").unwrap()).unwrap() == bytes);
+    }
+    f.models.copy_to("big/1", &prod.models, None).await.unwrap();
+    let loaded = prod.models.load("big/1").await.unwrap();
+    assert!(std::fs::read(loaded.file("weights.bin").unwrap()).unwrap() == bytes);
+}
+
+#[tokio::test]
+async fn progress_counts_the_bytes_of_all_files() {
+    let f = Fixture::new();
+    let builder = f.models.register("churn").unwrap().file("a", b"12345".to_vec()).unwrap();
+    builder.file("b", b"678".to_vec()).unwrap().register().await.unwrap();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&seen);
+    let progress = Arc::new(move |done, total| log.lock().unwrap().push((done, total)));
+    let dir = tempfile::tempdir().unwrap();
+    let options = DownloadModel::default().with_progress(progress);
+    f.models.download("churn/1", &dir.path().join("m"), &options).await.unwrap();
+    assert_eq!(*seen.lock().unwrap(), [(5, 8), (8, 8)]);
+}
+
+#[tokio::test]
+async fn a_pickle_is_marked_in_the_manifest() {
+    let f = Fixture::new();
+    // `os.system("true")`, as Python's pickle writes it with protocol 0.
+    let pickle = b"cposix\nsystem\n(S'true'\ntR.".to_vec();
+    let builder = f.models.register("churn").unwrap().file("model.pkl", pickle.clone()).unwrap();
+    let version = builder.register().await.unwrap();
+    assert_eq!(version.manifest.files[0].format, FileFormat::Pickle);
+
+    let run = f.models.tracking().run("churn").unwrap().without_capture().start().await.unwrap();
+    run.log_artifact("model/any-name", pickle).await.unwrap();
+    let id = run.id();
+    run.finish().await.unwrap();
+    let builder = f.models.register("churn").unwrap().from_run(id).artifacts("");
+    let version = builder.register().await.unwrap();
+    assert_eq!(version.manifest.files[0].path.as_str(), "model/any-name");
+    assert_eq!(version.manifest.files[0].format, FileFormat::Pickle);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn equal_bytes_are_there_for_everyone_while_others_purge_them() {
+    let f = Fixture::new();
+    let task = async |number: usize| {
+        for _ in 0..50 {
+            let builder = f.models.register(&format!("m{number}")).unwrap();
+            let version =
+                builder.file("w", b"the same".to_vec()).unwrap().register().await.unwrap();
+            let id = version.id();
+            let loaded = f.models.load(&id.to_string()).await.unwrap();
+            assert_eq!(std::fs::read(loaded.file("w").unwrap()).unwrap(), b"the same");
+            let registry = f.models.registry();
+            registry.update_version(&id, VersionChanges::delete()).await.unwrap();
+            let plan = registry.plan_model_purge(&ModelPurge::Versions(vec![id])).await.unwrap();
+            f.models.purge(&plan).await.unwrap();
+        }
+    };
+    futures::join!(task(1), task(2), task(3), task(4));
+    assert_eq!(f.objects().await, 0);
+    assert!(f.models.verify(&VerifyModels::default()).await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn versions_that_the_journal_does_not_know_are_problems() {
+    let (f, other) = (Fixture::new(), Fixture::new());
+    f.version(b"1").await;
+    other.version(b"1").await;
+    other.version(b"2").await;
+    // As if rows had been added, and others taken away, behind the journal's back.
+    let Fixture { models, .. } = &f;
+    let tracking = crate::Tracking::new(
+        Arc::clone(models.tracking().tracker()),
+        Arc::clone(other.models.tracking().journal()),
+        models.tracking().blobs().clone(),
+        f.spools.path(),
+        Arc::clone(&f.clock) as _,
+        crate::TrackingOptions::default(),
+    );
+    let parts = (models.registry(), models.catalog(), models.lineage());
+    let odd = Models::new(
+        Arc::clone(parts.0),
+        Arc::clone(parts.1),
+        Arc::clone(parts.2),
+        tracking.unwrap(),
+        models.actor().clone(),
+    );
+    let proof = odd.verify(&VerifyModels::default()).await.unwrap();
+    assert_eq!(proof.problems, ["version churn/2 was registered and is gone"]);
+    f.models.register("extra").unwrap().file("a", b"1".to_vec()).unwrap().register().await.unwrap();
+    let proof = odd.verify(&VerifyModels::default()).await.unwrap();
+    assert_eq!(proof.problems[0], "version extra/1 was never registered");
+    assert!(odd.verify(&VerifyModels::default()).await.unwrap().into_result().is_err());
 }

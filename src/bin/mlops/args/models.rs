@@ -350,7 +350,7 @@ pub(crate) struct Comment {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A node is a version, a model, or kind:id such as run:0191d2a0, dataset:sha256:ab12, column:dep_hour.
+A node is a version, a model, or kind:id such as run:0191d2a0 or column:dep_hour.
 
 Examples:
   mlops models lineage churn/Production

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use futures::TryStreamExt;
 use mlops::filter::Filter;
+use mlops::registry::{ModelQuery, VersionQuery};
 use mlops::tracking::{ExperimentQuery, MAX_PAGE, RunQuery, RunStatus, View};
 use mlops::{BackendUrl, Result, Workspace};
 use serde_json::{Map, Value, json};
@@ -31,6 +32,8 @@ pub(crate) async fn run(ws: &Workspace, store: &str, output: &mut Output) -> Res
         query.filter = Filter::parse(&format!("status = '{status}'"))?;
         by_status.insert(status.to_string(), ws.tracker().count_runs(&query).await?.into());
     }
+    let models = [count_models(ws, View::Active).await?, count_models(ws, View::Deleted).await?];
+    let versions = [count_versions(ws, View::Active).await?, count_versions(ws, View::Deleted).await?];
     let trashed = ws.tracker().count_runs(&RunQuery::default().with_view(View::Deleted)).await?;
     let events = journal::length(ws).await?;
     let capability = ws.tracker().capability();
@@ -45,6 +48,8 @@ pub(crate) async fn run(ws: &Workspace, store: &str, output: &mut Output) -> Res
         "blobs": blobs.0,
         "experiments": { "active": experiments[0], "deleted": experiments[1] },
         "runs": { "by_status": by_status, "deleted": trashed },
+        "models": { "active": models[0], "deleted": models[1] },
+        "versions": { "active": versions[0], "deleted": versions[1] },
         "journal_events": events,
         "recovered": {
             "lost": recovered.lost,
@@ -69,6 +74,8 @@ pub(crate) async fn run(ws: &Workspace, store: &str, output: &mut Output) -> Res
     row("blobs", format!("{} in {}", format::bytes(blobs.1), format::count(blobs.0, "object")));
     row("experiments", format!("{}, {} in the trash", experiments[0], experiments[1]));
     row("runs", format!("{}, {trashed} in the trash", statuses(&by_status)));
+    row("models", format!("{}, {} in the trash", models[0], models[1]));
+    row("versions", format!("{}, {} in the trash", versions[0], versions[1]));
     row("journal", format::count(events, "change"));
     let lost = format::count(recovered.lost.len() as u64, "run");
     row("recovered now", format!("{lost}, {}", format::count(recovered.points, "point")));
@@ -88,6 +95,32 @@ async fn count_experiments(ws: &Workspace, view: View) -> Result<u64> {
     let mut count = 0;
     loop {
         let page = ws.tracker().search_experiments(&query).await?;
+        count += page.items.len() as u64;
+        if page.next.is_none() {
+            return Ok(count);
+        }
+        query.page = page.next;
+    }
+}
+
+async fn count_models(ws: &Workspace, view: View) -> Result<u64> {
+    let mut query = ModelQuery::default().with_view(view).with_limit(MAX_PAGE);
+    let mut count = 0;
+    loop {
+        let page = ws.models().registry().search_models(&query).await?;
+        count += page.items.len() as u64;
+        if page.next.is_none() {
+            return Ok(count);
+        }
+        query.page = page.next;
+    }
+}
+
+async fn count_versions(ws: &Workspace, view: View) -> Result<u64> {
+    let mut query = VersionQuery::default().with_view(view).with_limit(MAX_PAGE);
+    let mut count = 0;
+    loop {
+        let page = ws.models().registry().search_versions(&query).await?;
         count += page.items.len() as u64;
         if page.next.is_none() {
             return Ok(count);

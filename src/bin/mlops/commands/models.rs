@@ -185,7 +185,10 @@ async fn alias(
             let id = VersionId::new(model.name.clone(), *number);
             output.line(format!("{alias} names {}", shown(&id)))
         }
-        None => output.line(format!("{} has no alias {}", format::text(&model.name, 250), format::text(name, 250))),
+        None => {
+            let model = format::text(&model.name, 250);
+            output.line(format!("{model} has no alias {} any more", format::text(name, 250)))
+        }
     }
 }
 

@@ -26,6 +26,9 @@ pub(crate) struct Register {
     pub(crate) artifacts: Vec<String>,
     #[command(flatten)]
     pub(crate) describe: Describe,
+    /// Let this name point to it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) alias: Option<String>,
     /// If a version with exactly this content is there, take that instead of making another
     #[arg(long)]
     pub(crate) reuse: bool,

@@ -2,7 +2,7 @@
 
 use mlops::models::from_text;
 use mlops::registry::{Evidence, Signature};
-use mlops::{ArtifactPath, Error, ModelName, RegisterBuilder};
+use mlops::{Alias, ArtifactPath, Error, ModelName, RegisterBuilder};
 use serde_json::json;
 
 use super::{acting, document, read_as};
@@ -16,6 +16,7 @@ use crate::store::{self, Store};
 pub(crate) async fn run(store: &Store, asked: Register, output: &mut Output) -> Result<(), Failure> {
     // Before the store is made: what is mistyped leaves nothing behind.
     ModelName::new(&asked.model)?;
+    asked.alias.as_deref().map(Alias::new).transpose()?;
     let said = Said::read(&asked.describe)?;
     let locals = asked.source.files.iter().map(|(_, local)| local.as_ref());
     let lists = [&asked.source.dir, &asked.describe.lock_files];
@@ -34,7 +35,8 @@ pub(crate) async fn run(store: &Store, asked: Register, output: &mut Output) -> 
         None => store::create(store).await?,
         Some(_) => store::open(store, output).await?,
     };
-    let mut builder = acting(&ws).await?.register(&asked.model)?;
+    let models = acting(&ws).await?;
+    let mut builder = models.register(&asked.model)?;
     if let Some(run) = &asked.source.run {
         builder = builder.from_run(resolve::run(&ws, run, LIVE_FIRST).await?.id);
         let only_run = asked.source.files.is_empty() && asked.source.dir.is_empty();
@@ -55,9 +57,14 @@ pub(crate) async fn run(store: &Store, asked: Register, output: &mut Output) -> 
         builder = builder.reuse();
     }
     let registered = said.fill(builder, asked.describe)?.register_or_reuse().await?;
-    let version = &registered.version;
+    let mut version = registered.version;
+    if let Some(alias) = &asked.alias {
+        let id = version.id().to_string();
+        models.set_alias(&id, alias).await?;
+        version = models.version(&id).await?;
+    }
     if output.is_json() {
-        let mut value = document(version);
+        let mut value = document(&version);
         value["created"] = json!(registered.created);
         return output.document(&value);
     }

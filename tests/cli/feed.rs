@@ -1,0 +1,163 @@
+//! The feed: subscriptions that are refused, and deliveries that come.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::store::{Store, text};
+
+fn subscribe(store: &Store, name: &str, subscription: &str) -> (i32, serde_json::Value) {
+    fs::write(store.path().join("subscription.yaml"), subscription).unwrap();
+    let args = format!("feed subscribe {name} subscription.yaml");
+    let output = store.mlops(&format!("{args} --json"));
+    if output.status.success() {
+        return (0, serde_json::from_slice(&output.stdout).unwrap());
+    }
+    store.refused(&args)
+}
+
+#[test]
+fn a_bad_subscription_is_refused_when_it_is_stored() {
+    let store = Store::filled();
+    let webhook = |url: &str| {
+        format!("events: [version.promote]\nto: {{webhook: {{url: \"{url}\", secret: HOOK_SECRET}}}}")
+    };
+    for subscription in [
+        webhook("ftp://example.com/x"),
+        webhook("file:///etc/passwd"),
+        webhook("https://ann:pw@example.com/"),
+        webhook("http://127.0.0.1/"),
+        webhook("http://[::ffff:10.0.0.1]/"),
+        webhook("http://169.254.169.254/latest"),
+        webhook("example.com"),
+        "events: [version.promoted]\nto: {command: {program: /bin/true}}".to_owned(),
+        "events: []\nto: {command: {program: /bin/true}}".to_owned(),
+        "events: ['*']\nto: {command: {program: true}}".to_owned(),
+        "events: ['*']\nto: {command: {program: bin/true}}".to_owned(),
+        "events: ['*']\nto: callback".to_owned(),
+        "events: ['*']\nmodels: [../x]\nto: {command: {program: /bin/true}}".to_owned(),
+        "events: ['*']".to_owned(),
+    ] {
+        let (code, error) = subscribe(&store, "bad", &subscription);
+        assert_eq!(code, 2, "{subscription}: {error:#}");
+        assert!(!error.to_string().contains("pw"), "{error:#}");
+    }
+    assert_eq!(store.json("feed subscriptions"), json!([]));
+    assert_eq!(store.refused("feed unsubscribe nobody").0, 4);
+    assert_eq!(store.refused("feed redeliver nobody 3").0, 4);
+    assert_eq!(store.refused("feed subscribe x absent.yaml").0, 4);
+}
+
+#[test]
+fn a_command_hears_what_it_asked_for_once() {
+    let store = Store::filled();
+    let script = store.path().join("hear.sh");
+    let heard = store.path().join("heard");
+    let (program, log) = (script.display(), heard.display());
+    fs::write(&script, format!("#!/bin/sh\n{{ cat; echo; }} >> {log}\n")).unwrap();
+    let subscription = format!(
+        "events: [version.promote, version.rollback]\nmodels: [fraud]\nto: {{command: {{program: /bin/sh, args: [{program}]}}}}"
+    );
+    assert_eq!(subscribe(&store, "listener", &subscription).1["version"], 1);
+    assert_eq!(store.json("feed deliver")["delivered"], 0, "what was before is not told");
+    store.done("models register churn --run baseline");
+    store.done("models promote churn/1 --to Staging");
+    store.done("models rollback fraud --reason oops");
+    let delivered = store.json("feed deliver --store-name team");
+    assert_eq!((&delivered["delivered"], &delivered["subscriptions"][0]["state"]), (&json!(1), &json!("idle")));
+    assert_eq!(store.json("feed deliver")["delivered"], 0);
+    let told = fs::read_to_string(&heard).unwrap();
+    assert_eq!(told.lines().count(), 1);
+    let message: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(message["operation"], "version.rollback");
+    assert!(message["id"].as_str().unwrap().starts_with("team/"));
+    assert!(store.done("feed subscriptions").contains("fraud"));
+    store.done("feed unsubscribe listener");
+    assert_eq!(store.json("feed deliver")["subscriptions"], json!([]));
+}
+
+#[test]
+fn a_receiver_that_is_away_is_exit_code_5_and_gets_it_later() {
+    let store = Store::filled();
+    let subscription = "events: ['model.*']\nto: {command: {program: /bin/sh, args: [-c, 'test -e here']}}";
+    let here = store.path().join("here");
+    let subscription = subscription.replace("-e here", &format!("-e {}", here.display()));
+    assert_eq!(subscribe(&store, "away", &subscription).0, 0);
+    store.done("models tag fraud a=1");
+    let output = store.mlops("feed deliver");
+    assert_eq!(output.status.code(), Some(5), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("waits with"));
+    fs::write(here, "").unwrap();
+    assert_eq!(store.json("feed deliver")["delivered"], 1);
+}
+
+#[test]
+fn a_secret_that_is_not_set_keeps_everything_waiting() {
+    let store = Store::filled();
+    let subscription = "events: ['model.*']\nto: {webhook: {url: 'https://8.8.8.8/', secret: NOT_SET_ANYWHERE}}";
+    assert_eq!(subscribe(&store, "hook", subscription).0, 0);
+    store.done("models tag fraud a=1");
+    let (code, error) = store.refused("feed deliver");
+    assert_ne!(code, 0, "{error:#}");
+    assert_eq!(error["context"]["subscription"], "hook");
+    assert_eq!(store.json("feed undelivered"), json!([]), "nothing is given up meanwhile");
+}
+
+/// Takes one request, answers it, and returns its head and body.
+#[cfg(feature = "webhooks")]
+fn one_request(listener: &std::net::TcpListener) -> (String, String) {
+    use std::io::{BufRead, BufReader, Read, Write};
+
+    let (stream, _) = listener.accept().unwrap();
+    let mut reader = BufReader::new(stream);
+    let (mut head, mut length) = (String::new(), 0);
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+        if line.trim().is_empty() {
+            break;
+        }
+        head.push_str(&line);
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    reader.get_mut().write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+    (head, text(&body))
+}
+
+#[cfg(feature = "webhooks")]
+#[test]
+fn a_webhook_gets_a_signed_message_with_the_secret_of_the_environment() {
+    use mlops::Secret;
+    use mlops::feed::sign;
+
+    let store = Store::filled();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let subscription = format!(
+        "events: ['version.rollback']\nto: {{webhook: {{url: 'http://127.0.0.1:{port}/hook', secret: HOOK_SECRET, permit_private: true}}}}"
+    );
+    assert_eq!(subscribe(&store, "hook", &subscription).0, 0);
+    store.done("models rollback fraud --reason oops");
+    let receiver = std::thread::spawn(move || one_request(&listener));
+    let secret = "correct horse";
+    let (printed, code) = store.shell_with("mlops feed deliver --json", &[("HOOK_SECRET", secret)]);
+    assert_eq!(code, 0, "{printed}");
+    let (head, body) = receiver.join().unwrap();
+    assert!(head.starts_with("POST /hook HTTP/1.1") && !printed.contains(secret), "{head}");
+    let header = |name: &str| {
+        let lines = head.lines().filter_map(|line| line.split_once(": "));
+        let found = lines.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+        found.last().unwrap().to_owned()
+    };
+    let signed = sign::signature(
+        &Secret::new(secret.to_owned()),
+        &header(sign::TIMESTAMP_HEADER),
+        body.as_bytes(),
+    );
+    assert_eq!(header(sign::SIGNATURE_HEADER), signed);
+    assert_eq!(header(sign::EVENT_HEADER), "version.rollback");
+}
