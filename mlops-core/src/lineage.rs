@@ -6,10 +6,12 @@
 
 use std::fmt::{self, Debug};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use crate::journal::Actor;
 use crate::{Error, ExperimentId, Result, RunId};
 
 /// The kinds of things that lineage joins, from raw data to alarm.
@@ -260,6 +262,9 @@ pub enum Direction {
 /// Stores the edges of the graph.
 #[async_trait]
 pub trait Lineage: Debug + Send + Sync + 'static {
+    /// The same backend, for which the journal names `actor` as the one who did it.
+    fn lineage_as(&self, actor: Actor) -> Arc<dyn Lineage>;
+
     /// Adds edges.
     ///
     /// # Contract

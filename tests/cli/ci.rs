@@ -78,7 +78,10 @@ fn every_pipeline_does_what_the_page_says() {
         let history = store.shell_with("mlops models history churn --actor ops", &VARIABLES).0;
         let rolled_back = history.contains("alarms since noon");
         assert_eq!(rolled_back, section != "Jenkins", "{section}: {history}");
-        assert!(history.contains("approved by") && history.contains("4711"), "{section}: {history}");
+        assert!(
+            history.contains("approved by") && history.contains("4711"),
+            "{section}: {history}"
+        );
         first.get_or_insert((store, found));
     }
     assert!(calls.len() >= 16, "the pipelines' calls are found: {calls:?}");

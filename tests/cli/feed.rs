@@ -20,7 +20,9 @@ fn subscribe(store: &Store, name: &str, subscription: &str) -> (i32, serde_json:
 fn a_bad_subscription_is_refused_when_it_is_stored() {
     let store = Store::filled();
     let webhook = |url: &str| {
-        format!("events: [version.promote]\nto: {{webhook: {{url: \"{url}\", secret: HOOK_SECRET}}}}")
+        format!(
+            "events: [version.promote]\nto: {{webhook: {{url: \"{url}\", secret: HOOK_SECRET}}}}"
+        )
     };
     for subscription in [
         webhook("ftp://example.com/x"),
@@ -64,7 +66,10 @@ fn a_command_hears_what_it_asked_for_once() {
     store.done("models promote churn/1 --to Staging");
     store.done("models rollback fraud --reason oops");
     let delivered = store.json("feed deliver --store-name team");
-    assert_eq!((&delivered["delivered"], &delivered["subscriptions"][0]["state"]), (&json!(1), &json!("idle")));
+    assert_eq!(
+        (&delivered["delivered"], &delivered["subscriptions"][0]["state"]),
+        (&json!(1), &json!("idle"))
+    );
     assert_eq!(store.json("feed deliver")["delivered"], 0);
     let told = fs::read_to_string(&heard).unwrap();
     assert_eq!(told.lines().count(), 1);
@@ -79,7 +84,8 @@ fn a_command_hears_what_it_asked_for_once() {
 #[test]
 fn a_receiver_that_is_away_is_exit_code_5_and_gets_it_later() {
     let store = Store::filled();
-    let subscription = "events: ['model.*']\nto: {command: {program: /bin/sh, args: [-c, 'test -e here']}}";
+    let subscription =
+        "events: ['model.*']\nto: {command: {program: /bin/sh, args: [-c, 'test -e here']}}";
     let here = store.path().join("here");
     let subscription = subscription.replace("-e here", &format!("-e {}", here.display()));
     assert_eq!(subscribe(&store, "away", &subscription).0, 0);
@@ -94,7 +100,8 @@ fn a_receiver_that_is_away_is_exit_code_5_and_gets_it_later() {
 #[test]
 fn a_secret_that_is_not_set_keeps_everything_waiting() {
     let store = Store::filled();
-    let subscription = "events: ['model.*']\nto: {webhook: {url: 'https://8.8.8.8/', secret: NOT_SET_ANYWHERE}}";
+    let subscription =
+        "events: ['model.*']\nto: {webhook: {url: 'https://8.8.8.8/', secret: NOT_SET_ANYWHERE}}";
     assert_eq!(subscribe(&store, "hook", subscription).0, 0);
     store.done("models tag fraud a=1");
     let (code, error) = store.refused("feed deliver");

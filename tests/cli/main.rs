@@ -10,6 +10,7 @@ mod ci;
 mod commands;
 mod feed;
 mod models;
+mod moves;
 mod page;
 mod store;
 

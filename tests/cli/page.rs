@@ -55,12 +55,11 @@ impl Page {
         for line in text.lines() {
             if let Some(info) = line.strip_prefix("```") {
                 fenced = !fenced;
-                open = match (fenced, info.split_once(' ')) {
-                    (false, _) => Kind::Text,
-                    (true, _) if info == "console" => Kind::Console,
-                    (true, Some((_, "pipeline"))) => Kind::Pipeline,
-                    (true, Some((_, file))) => Kind::File(file.to_owned()),
-                    (true, None) => Kind::Text,
+                open = match info.split_once(' ') {
+                    _ if fenced && info == "console" => Kind::Console,
+                    Some((_, "pipeline")) => Kind::Pipeline,
+                    Some((_, file)) => Kind::File(file.to_owned()),
+                    None => Kind::Text,
                 };
                 push(&Kind::Text, &section, line);
                 continue;
@@ -167,4 +166,3 @@ fn fits(stated: &str, printed: &str) -> bool {
     }
     rest.is_empty()
 }
-

@@ -39,7 +39,11 @@ impl Store {
 
     pub(crate) fn mlops(&self, args: &str) -> Output {
         let mut command = Command::new(MLOPS);
-        command.args(words(args)).current_dir(self.path()).env_remove("MLOPS_URL").env_remove("MLOPS_ACTOR");
+        command
+            .args(words(args))
+            .current_dir(self.path())
+            .env_remove("MLOPS_URL")
+            .env_remove("MLOPS_ACTOR");
         command.output().unwrap()
     }
 
@@ -75,7 +79,10 @@ impl Store {
         let bin = Path::new(MLOPS).parent().unwrap().display();
         let mut command = Command::new("sh");
         command.args(["-c", &format!("{{ {line}; }} 2>&1")]).current_dir(self.path());
-        command.env("PATH", format!("{bin}:/usr/local/bin:/usr/bin:/bin")).env_remove("MLOPS_URL").env_remove("MLOPS_ACTOR");
+        command
+            .env("PATH", format!("{bin}:/usr/local/bin:/usr/bin:/bin"))
+            .env_remove("MLOPS_URL")
+            .env_remove("MLOPS_ACTOR");
         command.envs(variables.iter().copied());
         let output = command.output().unwrap();
         (text(&output.stdout), output.status.code().unwrap())
@@ -169,7 +176,8 @@ async fn fill(directory: &Path) -> mlops::Result<()> {
     ws.tracker().update_run(typo, RunChanges::default().with_deleted(true)).await?;
     // Two versions, of which the first was in production for an hour.
     for (rules, reason) in [("amount > 900", "first one"), ("amount > 700", "finds more")] {
-        let register = ws.models().register("fraud")?.file("rules.txt", rules.as_bytes().to_vec())?;
+        let register =
+            ws.models().register("fraud")?.file("rules.txt", rules.as_bytes().to_vec())?;
         let version = register.from_run(id_at(NOON + 30 * MINUTE)).register().await?;
         clock.advance_micros(30 * MINUTE);
         let id = version.id().to_string();
@@ -180,4 +188,3 @@ async fn fill(directory: &Path) -> mlops::Result<()> {
     ws.journal().seal().await?;
     Ok(())
 }
-

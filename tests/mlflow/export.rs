@@ -159,11 +159,13 @@ pub(crate) fn refuses_other_files() {
         let store = rich::empty().await;
         let (database, files) = places(&store);
         fs::write(&database, "precious").unwrap();
-        let again = || mlflow::export(store.ws.models(), &database, &files, ExportOptions::default());
+        let again =
+            || mlflow::export(store.ws.models(), &database, &files, ExportOptions::default());
         assert_eq!(again().await.unwrap_err().kind(), ErrorKind::AlreadyExists);
         assert_eq!(fs::read_to_string(&database).unwrap(), "precious");
         let nowhere = store.dir.path().join("none/mlflow.db");
-        let error = mlflow::export(store.ws.models(), &nowhere, &files, ExportOptions::default()).await;
+        let error =
+            mlflow::export(store.ws.models(), &nowhere, &files, ExportOptions::default()).await;
         assert_eq!(error.unwrap_err().kind(), ErrorKind::NotFound);
         let left: Vec<_> = fs::read_dir(store.dir.path()).unwrap().flatten().collect();
         assert!(
@@ -183,13 +185,17 @@ pub(crate) fn repeats() {
         let readme = files.join("1").join("01".repeat(16)).join("artifacts/readme.txt");
         fs::write(&readme, "changed").unwrap();
         fs::remove_file(&database).unwrap();
-        let refused = mlflow::export(store.ws.models(), &database, &files, ExportOptions::default()).await;
+        let refused =
+            mlflow::export(store.ws.models(), &database, &files, ExportOptions::default()).await;
         assert_eq!(refused.unwrap_err().kind(), ErrorKind::AlreadyExists);
         // What another program left of a database that is replaced would be played onto the new one.
         let log = store.dir.path().join("mlflow.db-wal");
         fs::write(&log, "old").unwrap();
         let options = ExportOptions::default().with_overwrite();
-        assert_eq!(mlflow::export(store.ws.models(), &database, &files, options).await.unwrap(), first);
+        assert_eq!(
+            mlflow::export(store.ws.models(), &database, &files, options).await.unwrap(),
+            first
+        );
         assert_eq!(fs::read_to_string(&readme).unwrap(), "hello\n");
         assert!(!log.exists());
     });

@@ -394,10 +394,12 @@ pub(crate) fn malformed() {
 
         let file = store.dir.path().join("some.db");
         fs::write(&file, "no database").unwrap();
-        let error = mlflow::import_database(store.ws.models(), &file, ImportOptions::default()).await;
+        let error =
+            mlflow::import_database(store.ws.models(), &file, ImportOptions::default()).await;
         assert_eq!(error.unwrap_err().kind(), ErrorKind::Invalid);
         let own = store.dir.path().join("store/metadata.db");
-        let error = mlflow::import_database(store.ws.models(), &own, ImportOptions::default()).await;
+        let error =
+            mlflow::import_database(store.ws.models(), &own, ImportOptions::default()).await;
         assert_eq!(error.unwrap_err().kind(), ErrorKind::Invalid);
         let outer = folder.root.parent().unwrap();
         let error = mlflow::import_mlruns(store.ws.models(), outer, ImportOptions::default()).await;

@@ -15,6 +15,7 @@
 mod differential;
 mod export;
 mod import;
+mod model_searches;
 mod models;
 mod peer;
 mod rich;

@@ -8,6 +8,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
+use serde_json::json;
+
 use super::model::{CreateModel, Model, ModelChanges};
 use super::version::{ModelVersion, RegisterVersion, VersionChanges};
 use crate::tracking::check::{blob, instant, one_wish_per_tag, text, texts};
@@ -236,12 +239,21 @@ pub fn no_such_version(alias: &Alias, number: u64) -> Error {
         .with("version", number)
 }
 
+/// What is there `after` a change and was not `before` it, as it is stored: NaN is the same as NaN.
+pub fn new_findings<T: Serialize>(before: &[T], after: Vec<T>) -> Vec<T> {
+    let before: Vec<_> = before.iter().map(|item| json!(item)).collect();
+    after.into_iter().filter(|item| !before.contains(&json!(item))).collect()
+}
+
 /// The number of the next version, where `last` is the greatest that ever was.
 ///
 /// # Errors
-/// `Conflict` if an import asks for a number that is not greater.
+/// `Conflict` if an import asks for a number that is not greater; `Invalid` after 2^63 - 1.
 pub fn next_number(last: u64, imported: Option<u64>) -> Result<u64> {
     match imported {
+        None if last >= i64::MAX as u64 => {
+            Err(Error::invalid("registry.register", "the model has used up its numbers"))
+        }
         None => Ok(last + 1),
         Some(number) if number > last => Ok(number),
         Some(number) => Err(Error::new(

@@ -118,6 +118,7 @@ pub trait Registry: Debug + Send + Sync + 'static {
     ///
     /// # Contract
     /// **Conflict.** Something that the plan saw has changed. **Denied.** The actor may not say it.
+    /// **Idempotence.** Taking back what was never said changes nothing.
     /// **Invalid.** A comment that is too long.
     async fn decide(
         &self,

@@ -2,7 +2,7 @@
 //!
 //! Every backend builds its rows here. A payload holds all that is needed to make the same change in
 //! another store; [`RegistryState`](super::RegistryState) does so. Instants of a change are the row's
-//! own: a model is `updated` by its own rows and by the registering and promoting of its versions; a
+//! own, but for what is made, which is `updated` when it is `created`: a model is `updated` by its own rows and by the registering and promoting of its versions; a
 //! version by its own rows, by promotions that move it, and by aliases that come or go.
 
 use std::collections::BTreeMap;

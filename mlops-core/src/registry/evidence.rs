@@ -103,6 +103,9 @@ pub struct FairnessSummary {
     pub at: Instant,
 }
 
+/// The catalog's kind of recovery drills.
+pub const DRILL_KIND: &str = "drill";
+
 /// The last recovery drill of a workspace: the catalog's document `drill`/`latest`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

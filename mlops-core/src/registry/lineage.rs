@@ -24,8 +24,9 @@ pub fn of_input(input: &DatasetInput, reader: &Node) -> Vec<Edge> {
     let node = dataset(input);
     let mut edges = vec![Edge::new(node.clone(), reader.clone(), Relation::Read)];
     // A source that would be no node's id is left out of the graph; it stays in the input itself.
-    if let Some(source) = input.source.as_deref().filter(|source| !source.trim().is_empty()) {
-        let source: String = source.chars().filter(|c| !c.is_control()).collect();
+    let source = input.source.iter().flat_map(|source| source.chars());
+    let source: String = source.filter(|c| !c.is_control()).collect();
+    if !source.trim().is_empty() {
         edges.push(Edge::new(Node::new(NodeKind::Source, source), node, Relation::Contains));
     }
     edges

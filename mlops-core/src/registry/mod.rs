@@ -31,7 +31,7 @@ pub use access::{Access, Grant, Role};
 pub use catalog::{Catalog, Document, MAX_DOCUMENT_BYTES, PutDocument};
 pub use contract::Registry;
 pub use evidence::{
-    DrillSummary, EvaluationSummary, Evidence, FairnessSummary, ValidationSummary,
+    DRILL_KIND, DrillSummary, EvaluationSummary, Evidence, FairnessSummary, ValidationSummary,
 };
 pub use manifest::{
     CodeState, FeatureServiceRef, FileFormat, MAX_FILES, Manifest, ManifestFile, Replay, SourceRun,

@@ -72,7 +72,8 @@ pub struct PromotionState {
     pub model: Model,
     /// The version that shall move.
     pub version: ModelVersion,
-    /// The versions that are in the stage now, the one that came there last at the end.
+    /// The versions that are in the stage now and not in the trash, the one that came there last at the
+    /// end; none for `None`, where every version starts and none makes room.
     pub holders: Vec<ModelVersion>,
     /// The policy of the model, or else the default one; `None` if there is neither.
     pub policy: Option<Document>,

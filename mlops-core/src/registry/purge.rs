@@ -39,6 +39,6 @@ pub struct ModelPurgeReport {
     pub models: u64,
     /// How many versions.
     pub versions: u64,
-    /// The objects that nobody names any more.
+    /// The objects that nobody names any more, by location.
     pub freed: Vec<Blob>,
 }

@@ -9,7 +9,7 @@ use super::manifest::Manifest;
 use super::stage::Stage;
 use super::uri::VersionId;
 use crate::journal::Actor;
-use crate::time::Instant;
+use crate::time::{self, Instant};
 use crate::tracking::{Blob, BlobLocation, Digest};
 use crate::{Alias, Error, Key, ModelName, Result};
 
@@ -104,8 +104,9 @@ impl ModelVersion {
         }
     }
 
-    /// Adds an attestation in its place: sorted by key, one of each.
-    pub fn attest(&mut self, attestation: Attestation) {
+    /// Adds an attestation in its place: sorted by key, one of each; its instant to the microsecond.
+    pub fn attest(&mut self, mut attestation: Attestation) {
+        attestation.at = time::from_micros_lossy(attestation.at.timestamp_micros());
         match self.attestations.binary_search_by(|a| a.key.cmp(&attestation.key)) {
             Ok(at) => self.attestations[at] = attestation,
             Err(at) => self.attestations.insert(at, attestation),

@@ -1,13 +1,17 @@
 //! What a version knows beside its files, on its way through MLflow: a JSON file that nobody but us
 //! reads, beside the folder of the version.
 
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
 use mlops_core::registry::{Attestation, Evidence, Manifest, ModelVersion};
 use mlops_core::tracking::Digest;
 use mlops_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 /// Longest one that is read: a manifest has 16 MiB at most.
-pub(super) const MAX_DOCUMENT_BYTES: u64 = 64 << 20;
+const MAX_DOCUMENT_BYTES: u64 = 64 << 20;
 
 /// Everything of a version that MLflow has no columns for.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -46,6 +50,11 @@ impl Document {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
+    /// Whether the file at `path` is one.
+    pub(super) fn is_at(path: &Path) -> bool {
+        read_small(path).is_some_and(|bytes| serde_json::from_slice::<Self>(&bytes).is_ok())
+    }
+
     /// Reads one, if it is what was exported.
     ///
     /// # Errors
@@ -64,4 +73,11 @@ impl Document {
         }
         Ok(document)
     }
+}
+
+/// The bytes of a file, if it can be read and is not longer than any document.
+pub(super) fn read_small(path: &Path) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = File::open(path).ok()?.take(MAX_DOCUMENT_BYTES + 1).read_to_end(&mut bytes);
+    (read.is_ok() && bytes.len() as u64 <= MAX_DOCUMENT_BYTES).then_some(bytes)
 }

@@ -1,8 +1,8 @@
 //! Texts that must fit the other side: names, keys, values.
 
 use blake3::Hasher;
-use mlops_core::{MAX_NAME_BYTES, ModelName};
 use mlops_core::tracking::MAX_VALUE_BYTES;
+use mlops_core::{MAX_NAME_BYTES, ModelName};
 
 /// Whether MLflow would let somebody log under this key: letters, digits, `_-./: ` and no path that
 /// could climb or be written in two ways.

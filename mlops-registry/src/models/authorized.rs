@@ -10,7 +10,7 @@
 //! | viewer | read |
 //! | contributor | log runs; register, describe, sign, trash and restore; move aliases; attach evidence; carry out plans that the policy allows; withdraw what they said; store documents of other kinds |
 //! | approver | approve and reject |
-//! | admin | purge, import, store policies and access rules |
+//! | admin | purge, import, store policies, access rules, drills and subscriptions |
 //!
 //! A call about one model asks for the role on that model. A call about runs, or about all models at
 //! once, asks for a role on everything: who may see only one model names it in the search. An object by

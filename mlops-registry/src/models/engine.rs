@@ -180,10 +180,7 @@ impl Models {
         inner.registry = inner.registry.registry_as(actor.clone());
         inner.catalog = inner.catalog.catalog_as(actor.clone());
         inner.tracking = inner.tracking.acting_as(actor.clone());
-        if let Some((rules, lineage)) = &inner.guarded {
-            let (lineage, rules) = (Arc::clone(lineage), Arc::clone(rules));
-            inner.lineage = Arc::new(Authorized::lineage(lineage, rules, actor.clone()));
-        }
+        inner.lineage = inner.lineage.lineage_as(actor.clone());
         inner.actor = actor;
         models
     }

@@ -5,18 +5,15 @@ use std::collections::HashMap;
 use std::fmt::Debug;
 
 use futures::executor::block_on;
-use mlops_core::journal::Actor;
+use mlops_core::Result;
 use mlops_core::lineage::{Direction, Node, Relation};
 use mlops_core::registry::{
-    CreateModel, ModelPurge, ModelPurgePlan, ModelQuery, PromotionPlan, PromotionRequest,
-    PutDocument, RegisterVersion, Selector, SourceRun, Stage, VersionChanges, VersionId,
-    VersionQuery,
+    CreateModel, ModelPurge, ModelPurgePlan, ModelQuery, PromotionPlan, PromotionRequest, Selector,
+    Stage, VersionQuery,
 };
 use mlops_core::time::{Clock, from_micros_lossy};
 use mlops_core::tracking::{DatasetContext, PageToken, Purge, RunChanges, RunStatus, View};
-use mlops_core::{ModelName, Result};
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
-use serde_json::json;
 
 use super::operations::answer;
 use super::registry_calls::{Call, sequence};
@@ -24,10 +21,7 @@ use super::registry_values::{
     TEXTS, document, id, model, model_changes, registration, request, selector, version_changes,
     who,
 };
-use crate::build::{
-    ACTOR, access, actor, alias, attestation, blob, dataset, digest, edge, evaluation, key,
-    manifest, model_name, path, policy, run_id, validation,
-};
+use crate::build::{blob, dataset, digest, edge, key, path, run_id};
 use crate::registry::replay::explains;
 use crate::{Absent, Fixture, Opened, memory};
 

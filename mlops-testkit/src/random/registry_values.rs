@@ -54,7 +54,9 @@ pub(super) fn registration(call: &Call) -> (u8, RegisterVersion) {
     };
     let mut manifest = manifest(&[("model.bin", &content), ("shared", "shared")]);
     let auc = content.len() as f64 + f64::from(content.bytes().last().unwrap_or(0));
-    manifest.metrics.insert(key("auc"), if auc as u64 % 5 == 0 { f64::NAN } else { auc });
+    manifest
+        .metrics
+        .insert(key("auc"), if (auc as u64).is_multiple_of(5) { f64::NAN } else { auc });
     let object = |content: &str, place: &str| blob(content, &format!("{place}/{content}"));
     let mut options = RegisterVersion::new(manifest);
     match call {

@@ -57,7 +57,10 @@ async fn a_version_may_have_many_aliases_and_an_alias_one_version(f: Fixture) {
     f.change_model(change().with_alias(alias("b"), 1).with_alias(alias("A"), 1)).await;
     f.change_model(change().with_alias(alias("ü"), 1).with_alias(alias("a"), 2)).await;
     let first = f.read_version(1).await;
-    assert_eq!(first.aliases.iter().map(|a| a.as_str()).collect::<Vec<_>>(), ["A", "b", "ü"]);
+    assert_eq!(
+        first.aliases.iter().map(mlops_core::Alias::as_str).collect::<Vec<_>>(),
+        ["A", "b", "ü"]
+    );
     assert_eq!((named(&f, "a").await, named(&f, "A").await), (Some(2), Some(1)), "case matters");
 }
 

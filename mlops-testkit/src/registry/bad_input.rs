@@ -3,13 +3,13 @@
 use mlops_core::ErrorKind;
 use mlops_core::registry::check::{MAX_MANIFEST_BYTES, MAX_ORIGIN_BYTES};
 use mlops_core::registry::{
-    Access, Attestation, CreateModel, ImportedVersion, Manifest, ModelChanges, ModelUri,
-    RegisterVersion, Signature, StagePolicy, VersionChanges, VersionId,
+    Attestation, CreateModel, ImportedVersion, Manifest, ModelChanges, ModelUri, RegisterVersion,
+    Signature, VersionChanges, VersionId,
 };
 use mlops_core::time::{MAX_MICROS, from_micros_lossy};
 use mlops_core::tracking::{DatasetContext, MAX_VALUE_BYTES};
 use mlops_core::{Alias, ModelName};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::build::{
     at, attestation, blob, churn, dataset, digest, file, key, manifest, model_name, object, path,

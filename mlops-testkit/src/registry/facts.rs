@@ -253,7 +253,7 @@ async fn a_plan_with_forged_approvals_is_judged_anew(f: Fixture) {
     fails(ErrorKind::Denied, f.registry.promote(&with_fact).await);
     for fact in &mut with_fact.facts {
         if fact.about == "approvals" {
-            fact.value = "approve by ann at 1700000000000000".to_owned();
+            "approve by ann at 1700000000000000".clone_into(&mut fact.value);
         }
     }
     fails(ErrorKind::Conflict, f.registry.promote(&with_fact).await);

@@ -9,8 +9,8 @@ use mlops_core::tracking::{RunChanges, RunStatus};
 use serde_json::{Value, json};
 
 use crate::build::{
-    attestation, evaluation, fairness, file, into_stage, key, made_by, manifest, model_name, path,
-    rules, run_id, scored, uploaded, validation, version,
+    attestation, evaluation, fairness, file, into_stage, key, made_by, manifest, path, rules,
+    run_id, scored, uploaded, validation, version,
 };
 use crate::case::{Case, Fixture, cases, fails};
 

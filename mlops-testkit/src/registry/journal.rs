@@ -26,6 +26,7 @@ pub(super) fn cases() -> Vec<Case> {
         a_promotion_writes_one_row_with_policy_evidence_and_approvals,
         a_rollback_says_that_it_is_one,
         each_verdict_writes_one_row,
+        withdrawing_what_was_never_said_writes_no_row,
         a_document_writes_its_body_and_a_deletion_its_number,
         purging_writes_a_row_for_each_version_and_then_for_each_model,
         a_call_of_the_registry_that_changes_nothing_writes_no_row,
@@ -208,6 +209,18 @@ async fn each_verdict_writes_one_row(f: Fixture) {
         is(&event, events::VERSION_DECIDE, "model_version:churn/1", &payload);
         assert_eq!(event.actor.as_str(), "ann");
     }
+}
+
+async fn withdrawing_what_was_never_said_writes_no_row(f: Fixture) {
+    f.versions(1).await;
+    let request = into_stage(1, Stage::Production);
+    f.say("bob", Verdict::Approve, &request).await.unwrap();
+    let rows = f.rows().await;
+    f.say("ann", Verdict::Withdraw, &request).await.unwrap();
+    assert_eq!(f.rows().await, rows, "a call that changes nothing writes none");
+    f.say("bob", Verdict::Withdraw, &request).await.unwrap();
+    f.say("bob", Verdict::Withdraw, &request).await.unwrap();
+    assert_eq!(f.rows().await, rows + 1);
 }
 
 async fn a_document_writes_its_body_and_a_deletion_its_number(f: Fixture) {

@@ -105,7 +105,7 @@ fn options(n: i64, row: &Row) -> RegisterVersion {
         _ => {}
     }
     match (model, number) {
-        ("Flights", 2) | ("churn", 1) | ("old", 1) => options.with_tag(key("team"), "x"),
+        ("Flights", 2) | ("churn" | "old", 1) => options.with_tag(key("team"), "x"),
         ("churn", 2) => options.with_tag(key("team"), "y").with_note("the note"),
         ("churn", 3) => options.with_tag(key("Team"), "x"),
         ("churn", 9) => options.with_tag(key("team"), "it's"),

@@ -17,6 +17,7 @@ pub(super) fn cases() -> Vec<Case> {
         nothing_is_found_of_a_model_in_the_trash,
         nothing_is_found_of_a_version_that_was_purged,
         of_several_versions_in_a_stage_the_one_that_came_last_is_found,
+        a_version_that_nobody_moved_is_found_in_none,
         a_uri_says_the_same_in_text,
     ]
 }
@@ -125,6 +126,18 @@ async fn of_several_versions_in_a_stage_the_one_that_came_last_is_found(f: Fixtu
     f.promote(2, Stage::Archived).await;
     f.promote(2, Stage::Production).await;
     assert_eq!(f.holders(Stage::Production).await, [3, 2], "who comes again comes last");
+}
+
+async fn a_version_that_nobody_moved_is_found_in_none(f: Fixture) {
+    f.versions(2).await;
+    let none = || f.resolve(Selector::Stage(Stage::None));
+    assert_eq!(none().await.unwrap(), churn(2));
+    f.promote(1, Stage::Staging).await;
+    f.promote(1, Stage::None).await;
+    assert_eq!(none().await.unwrap(), churn(1), "it came there last");
+    f.promote(1, Stage::Staging).await;
+    f.promote(2, Stage::Staging).await;
+    fails(ErrorKind::NotFound, none().await);
 }
 
 async fn a_uri_says_the_same_in_text(f: Fixture) {

@@ -105,8 +105,8 @@ async fn models_come_in_the_order_that_was_asked_for(f: Fixture) {
         (&["tags.team"], ["Flights", "grid 100", "churn", "fraud", "ärger"]),
         (&["tags.team desc", "created desc"], ["churn", "grid 100", "Flights", "ärger", "fraud"]),
         (&["note desc", "name desc"], ["Flights", "grid 100", "ärger", "fraud", "churn"]),
-        (&["last_updated_timestamp DESC"], ["Flights", "churn", "fraud", "grid 100", "ärger"]),
-        (&["timestamp DESC", "name ASC"], ["Flights", "churn", "fraud", "grid 100", "ärger"]),
+        (&["last_updated_timestamp DESC"], ["fraud", "Flights", "churn", "grid 100", "ärger"]),
+        (&["timestamp DESC", "name ASC"], ["fraud", "Flights", "churn", "grid 100", "ärger"]),
     ] {
         let found = models(&f, &ModelQuery::parse("", order).unwrap()).await;
         assert_eq!(found, expected, "{order:?}");

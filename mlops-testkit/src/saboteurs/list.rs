@@ -187,6 +187,7 @@ pub(super) const OF_TRACKER: &[Saboteur] = &[
         name: "foreign_token",
         sin: Sin::TakesForeignTokens,
         caught_by: &[
+            "a_token_of_another_query_of_the_registry_is_invalid",
             "a_token_of_another_query_is_invalid",
             "a_text_that_is_not_a_token_is_invalid",
             "a_token_of_another_query_for_experiments_is_invalid",

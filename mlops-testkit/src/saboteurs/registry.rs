@@ -352,6 +352,10 @@ struct Loser {
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl Lineage for Loser {
+    fn lineage_as(&self, actor: Actor) -> Arc<dyn Lineage> {
+        self.shared.honest.lineage.lineage_as(actor)
+    }
+
     async fn link(&self, edges: &[Edge]) -> Result<()> {
         self.shared.honest.lineage.link(edges).await
     }

@@ -16,8 +16,8 @@ use mlops::tracking::{MAX_PAGE, View};
 
 pub(crate) use self::feed::Feed;
 pub(crate) use self::models::{
-    AccessCommand, Columns, Describe, Document, Format, KeySource, Lineage, Models, Move, PolicyCommand,
-    Register,
+    AccessCommand, Describe, Document, Format, KeySource, Lineage, Listing, Models, Move,
+    PolicyCommand, Register,
 };
 pub(crate) use self::runs::{Query, Runs};
 use crate::failure::EXIT_CODES;

@@ -23,7 +23,8 @@ pub(crate) fn parse(subject: Subject, lists: &[String]) -> Result<Vec<Field>> {
                 fields.push(Field::Member(member));
                 continue;
             }
-            let order = OrderBy::parse_for(subject, column).map_err(|e| e.with("column", column.trim()))?;
+            let order =
+                OrderBy::parse_for(subject, column).map_err(|e| e.with("column", column.trim()))?;
             if order.descending {
                 return Err(Error::invalid(COMMAND, "a column has no direction")
                     .with("column", column.trim())
@@ -153,7 +154,10 @@ mod tests {
 
     #[test]
     fn a_comma_within_quotes_belongs_to_the_key() {
-        let fields = parse(Subject::Run, &["metrics.auc, params.\"a,b\"".into(), "min(metrics.loss)".into()]);
+        let fields = parse(
+            Subject::Run,
+            &["metrics.auc, params.\"a,b\"".into(), "min(metrics.loss)".into()],
+        );
         let shown: Vec<String> = fields.unwrap().iter().map(ToString::to_string).collect();
         assert_eq!(shown, ["metrics.auc", "params.\"a,b\"", "min(metrics.loss)"]);
     }

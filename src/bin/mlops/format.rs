@@ -177,7 +177,9 @@ pub(crate) fn parse_instant(text: &str) -> Result<Instant, String> {
     let timed = NaiveDateTime::parse_from_str(plain, "%Y-%m-%dT%H:%M:%S%.f")
         .or_else(|_| NaiveDateTime::parse_from_str(plain, "%Y-%m-%dT%H:%M"));
     timed
-        .or_else(|_| NaiveDate::parse_from_str(plain, "%Y-%m-%d").map(|day| day.and_time(NaiveTime::MIN)))
+        .or_else(|_| {
+            NaiveDate::parse_from_str(plain, "%Y-%m-%d").map(|day| day.and_time(NaiveTime::MIN))
+        })
         .map(|at| at.and_utc())
         .map_err(|_| "write 2026-03-03, '2026-03-03 14:00' or 2026-03-03T14:00:00+01:00".to_owned())
 }
@@ -190,9 +192,14 @@ mod tests {
     fn instants_parse_as_people_write_them() {
         let shown = |text| parse_instant(text).map(|at| at.to_rfc3339());
         let two = Ok("2026-03-03T14:00:00+00:00".to_owned());
-        for text in ["2026-03-03 14:00", "2026-03-03T14:00Z", "2026-03-03 14:00:00 UTC",
-            "2026-03-03T15:00:00+01:00", "2026-03-03 15:00+01:00", "2026-03-03 14:00:00.000"]
-        {
+        for text in [
+            "2026-03-03 14:00",
+            "2026-03-03T14:00Z",
+            "2026-03-03 14:00:00 UTC",
+            "2026-03-03T15:00:00+01:00",
+            "2026-03-03 15:00+01:00",
+            "2026-03-03 14:00:00.000",
+        ] {
             assert_eq!(shown(text), two, "{text}");
         }
         assert_eq!(shown("2026-03-03"), Ok("2026-03-03T00:00:00+00:00".to_owned()));

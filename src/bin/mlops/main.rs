@@ -22,6 +22,7 @@ mod format;
 mod output;
 mod progress;
 mod resolve;
+mod secrets;
 mod store;
 
 use std::process::ExitCode;

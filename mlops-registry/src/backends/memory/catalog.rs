@@ -37,6 +37,10 @@ impl Catalog for MemoryStore {
 
 #[async_trait]
 impl Lineage for MemoryStore {
+    fn lineage_as(&self, actor: Actor) -> Arc<dyn Lineage> {
+        Arc::new(Self { actor, ..self.clone() })
+    }
+
     async fn link(&self, edges: &[Edge]) -> Result<()> {
         check_edges(edges)?;
         self.lock().link(edges, &self.author())

@@ -21,7 +21,8 @@ impl State {
         // Every version starts in `None` and nothing makes room there: these are never looked at.
         let held = state.model.stages.get(to).into_iter().flatten();
         let held = held.map(|number| VersionId::new(id.model.clone(), *number));
-        state.holders = held.filter_map(|id| self.registry.version(&id)).cloned().collect();
+        let held = held.filter_map(|id| self.registry.version(&id));
+        state.holders = held.filter(|version| version.deleted.is_none()).cloned().collect();
 
         let document = |kind: &str, name: &str| -> Result<_> {
             Ok(self.registry.document(&Key::new(kind)?, &Key::new(name)?).cloned())

@@ -14,8 +14,8 @@ use mlops_core::registry::{
 };
 use mlops_core::time::{Clock, ManualClock};
 use mlops_core::tracking::{
-    Blob, BlobLocation, CreateRun, DatasetContext, DatasetInput, Digest, Purge, RunChanges,
-    Tracker, View,
+    Blob, BlobLocation, CreateExperiment, CreateRun, DatasetContext, DatasetInput, Digest, Purge,
+    RunChanges, Tracker, View,
 };
 use mlops_core::{Alias, ErrorKind, Key, ModelName, Result, RunId};
 use proptest::prelude::*;
@@ -135,8 +135,10 @@ fn a_runs_purge_leaves_the_objects_that_a_version_names() {
     world.model(0);
     let store = &world.store;
     now(async {
-        let experiment =
-            store.create_experiment(&"e".parse().unwrap(), Default::default()).await.unwrap();
+        let experiment = store
+            .create_experiment(&"e".parse().unwrap(), CreateExperiment::default())
+            .await
+            .unwrap();
         let run = RunId::from_bytes([1; 16]);
         store.create_run(CreateRun::new(run, experiment.id)).await.unwrap();
         let mut options = version("bytes", "a");

@@ -5,8 +5,6 @@ use mlops_core::registry::{
 };
 use mlops_core::tracking::{Blob, BlobLocation};
 use mlops_core::{Error, ModelName, Result};
-use serde::Serialize;
-use serde_json::json;
 
 use super::state::{Author, State, change_tags, remove_tags, to_the_microsecond};
 
@@ -91,8 +89,8 @@ impl State {
         remove_tags(&mut after.tags, &mut diff.remove_tags, changes.remove_tags);
         changes.evidence.into_iter().for_each(|evidence| after.attach(evidence));
         changes.attestations.into_iter().for_each(|attestation| after.attest(attestation));
-        diff.evidence = new(&before.evidence, after.evidence);
-        diff.attestations = new(&before.attestations, after.attestations);
+        diff.evidence = check::new_findings(&before.evidence, after.evidence);
+        diff.attestations = check::new_findings(&before.attestations, after.attestations);
         diff.deleted = deleted;
         if let Some(payload) = events::version_update(&diff, Some(author.now)) {
             self.write(author, events::VERSION_UPDATE, id, payload)?;
@@ -104,10 +102,4 @@ impl State {
     fn unnamed(&self, offered: Vec<BlobLocation>) -> Vec<BlobLocation> {
         offered.into_iter().filter(|location| !self.names(location)).collect()
     }
-}
-
-/// What is there now and was not before, as it is stored: NaN is the same as NaN.
-fn new<T: Serialize>(before: &[T], after: Vec<T>) -> Vec<T> {
-    let before: Vec<_> = before.iter().map(|item| json!(item)).collect();
-    after.into_iter().filter(|item| !before.contains(&json!(item))).collect()
 }

@@ -119,6 +119,7 @@ pub(super) fn purge(writer: &Writer<'_>, plan: &ModelPurgePlan) -> Outcome<Model
         )?;
         report.models += 1;
     }
+    report.freed.sort_by(|a, b| a.location.cmp(&b.location));
     Ok(report)
 }
 

@@ -30,7 +30,8 @@ fn find(sql: &Connection, request: &PromotionRequest) -> Outcome<(PromotionState
     let model = models::load_row(sql, model_row, &mut names)?;
     let mut state = PromotionState::new(model, version);
     let mut statement = sql.prepare_cached(
-        "SELECT id FROM versions WHERE stage = ?2 AND model = ?1 ORDER BY staged, number",
+        "SELECT id FROM versions WHERE stage = ?2 AND model = ?1 AND deleted IS NULL
+         ORDER BY staged, number",
     )?;
     let holders = statement.query_map(params![model_row, request.to.as_str()], |row| row.get(0))?;
     for holder in holders.collect::<Result<Vec<i64>, _>>()? {
@@ -126,8 +127,13 @@ pub(super) fn decide(
         Approval::new(&fresh, verdict, writer.actor.clone(), now).with_comment(comment);
     let stage = approval.to.as_str();
     if verdict == Verdict::Withdraw {
-        sql.prepare_cached("DELETE FROM approvals WHERE version = ?1 AND stage = ?2 AND actor = ?3")?
+        let spoke = sql
+            .prepare_cached("DELETE FROM approvals WHERE version = ?1 AND stage = ?2 AND actor = ?3")?
             .execute(params![row, stage, writer.actor.as_str()])?;
+        if spoke == 0 {
+            // Who takes back what they never said changes nothing.
+            return Ok(approval);
+        }
     } else {
         sql.prepare_cached(
             "INSERT INTO approvals (version, stage, actor, verdict, basis, at, comment)
@@ -158,8 +164,6 @@ pub(super) fn note_import(
     version: &ModelVersion,
     sequence: i64,
 ) -> Outcome<()> {
-    sql.prepare_cached("UPDATE versions SET staged = ?3 WHERE model = ?1 AND number = ?2")?
-        .execute(params![model, version.number as i64, sequence])?;
     let step = Step { number: version.number, from: Stage::None, to: version.stage };
     note_move(sql, model, &step, MoveCause::Import, sequence)
 }

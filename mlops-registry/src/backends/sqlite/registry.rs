@@ -158,6 +158,10 @@ impl Catalog for SqliteStore {
 
 #[async_trait]
 impl Lineage for SqliteStore {
+    fn lineage_as(&self, actor: Actor) -> Arc<dyn Lineage> {
+        Arc::new(Self { store: Arc::clone(&self.store), actor })
+    }
+
     async fn link(&self, edges: &[Edge]) -> Result<()> {
         check_edges(edges)?;
         let edges = edges.to_vec();

@@ -78,15 +78,18 @@ pub(super) fn register(
     options.evidence.into_iter().for_each(|evidence| version.attach(evidence));
     options.attestations.into_iter().for_each(|attestation| version.attest(attestation));
 
+    let payload = events::version_register(&version, writer.actor);
+    let sequence = writer.journal(events::VERSION_REGISTER, &(&id).into(), &payload)?;
     sql.prepare_cached(
         "INSERT INTO versions (model, number, stage, staged, created, updated, digest, run, author,
                                origin, note, manifest)
-         VALUES (?1, ?2, ?3, 0, ?4, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     )?
     .execute(params![
         model.row,
         number as i64,
         version.stage.as_str(),
+        sequence,
         created,
         digest.0,
         version.manifest.run.as_ref().map(|run| run.id.as_bytes().to_vec()),
@@ -104,8 +107,6 @@ pub(super) fn register(
     version.attestations.iter().try_for_each(|a| set_attestation(sql, row, a))?;
     let unneeded = name_objects(sql, row, options.objects)?;
     lineage::add(sql, &edges_of::of_version(&version))?;
-    let payload = events::version_register(&version, writer.actor);
-    let sequence = writer.journal(events::VERSION_REGISTER, &(&id).into(), &payload)?;
     if version.stage != Stage::None {
         promotion::note_import(sql, model.row, &version, sequence)?;
     }
@@ -197,21 +198,11 @@ pub(super) fn update(
             changed.remove_tags.push(key);
         }
     }
-    for evidence in changes.evidence {
-        if !version.evidence.contains(&evidence) {
-            version.attach(evidence.clone());
-            let place = |e: &Evidence| (e.kind(), e.name().clone());
-            changed.evidence.retain(|other| place(other) != place(&evidence));
-            changed.evidence.push(evidence);
-        }
-    }
-    for attestation in changes.attestations {
-        if !version.attestations.contains(&attestation) {
-            version.attest(attestation.clone());
-            changed.attestations.retain(|other| other.key != attestation.key);
-            changed.attestations.push(attestation);
-        }
-    }
+    let (evidence, attestations) = (version.evidence.clone(), version.attestations.clone());
+    changes.evidence.into_iter().for_each(|finding| version.attach(finding));
+    changes.attestations.into_iter().for_each(|attestation| version.attest(attestation));
+    changed.evidence = check::new_findings(&evidence, version.evidence.clone());
+    changed.attestations = check::new_findings(&attestations, version.attestations.clone());
     let now = time::from_micros(writer.now)?;
     match changed.deleted {
         Some(true) => version.deleted = Some(now),

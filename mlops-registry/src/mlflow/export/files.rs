@@ -8,6 +8,7 @@ use futures::TryStreamExt;
 use mlops_core::{Error, ErrorKind, Result};
 use tempfile::NamedTempFile;
 
+use super::super::document::Document;
 use super::OP;
 use crate::blobs::BlobReader;
 use crate::blocking::blocking;
@@ -119,10 +120,12 @@ pub(super) async fn write_file(mut bytes: BlobReader, path: &Path) -> Result<()>
     .await
 }
 
-/// A small file of our own, if it is not there already.
-pub(super) async fn write_bytes(bytes: Vec<u8>, path: &Path, overwrite: bool) -> Result<()> {
+/// What a version knows, unless it is there already. That of an earlier export is replaced: unlike its
+/// files, what is known of a version changes.
+pub(super) async fn write_document(bytes: Vec<u8>, path: &Path, overwrite: bool) -> Result<()> {
     let target = path.to_owned();
     blocking(OP, move || {
+        let overwrite = overwrite || Document::is_at(&target);
         let digest = *blake3::hash(&bytes).as_bytes();
         if is_there(&target, bytes.len() as u64, digest, overwrite)? {
             return Ok(());

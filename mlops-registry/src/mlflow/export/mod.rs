@@ -14,9 +14,7 @@ mod rows;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use mlops_core::tracking::{
-    Blob, Experiment, ExperimentQuery, MetricPoint, Run, RunQuery, View,
-};
+use mlops_core::tracking::{Blob, Experiment, ExperimentQuery, MetricPoint, Run, RunQuery, View};
 use mlops_core::{Error, ErrorKind, Result, RunId};
 use serde::Serialize;
 use tempfile::NamedTempFile;

@@ -19,7 +19,7 @@ use super::super::document::Document;
 use super::super::report::{FindingKind, Findings};
 use super::super::sheet::{ModelRow, VersionRow};
 use super::super::{tag, text, uri};
-use super::files::write_bytes;
+use super::files::write_document;
 use super::rows::{TAG_CHARS, ms};
 use super::{Export, OP, PAGE};
 
@@ -91,7 +91,7 @@ impl Export<'_> {
             self.findings.add(FindingKind::VersionDocument, || version.id().to_string());
         }
         let manifest = beside.join(format!("{}.json", version.number));
-        write_bytes(document.to_json(), &manifest, self.options.overwrite).await?;
+        write_document(document.to_json(), &manifest, self.options.overwrite).await?;
         let directory = match self.folder_of_run(version).await? {
             Some(directory) => directory,
             None => self.write_files(version, beside.join(version.number.to_string())).await?,
@@ -178,8 +178,7 @@ fn version_row(
     manifest: String,
 ) -> Result<VersionRow> {
     let place = format!("version {}", version.id());
-    let mut meant =
-        vec![(tag::DIGEST, version.digest.to_string()), (tag::MANIFEST, manifest)];
+    let mut meant = vec![(tag::DIGEST, version.digest.to_string()), (tag::MANIFEST, manifest)];
     push_exact(&mut meant, version.created, &place, findings);
     let stage = match version.stage {
         stage @ (Stage::None | Stage::Staging | Stage::Production | Stage::Archived) => {

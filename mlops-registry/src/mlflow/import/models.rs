@@ -4,18 +4,17 @@
 //! beside its labels, note and stage. Nor is it moved: here that takes a policy's consent, and the
 //! report says where the stages differ.
 
+mod labels;
+
 use std::collections::BTreeMap;
 
-use mlops_core::journal::Actor;
 use mlops_core::registry::{
-    CreateModel, ImportedVersion, Manifest, Model, ModelChanges, ModelVersion, RegisterVersion,
-    Registry, SourceRun, Stage, VersionChanges, VersionId,
+    CreateModel, ImportedVersion, Manifest, ManifestFile, Model, ModelChanges, ModelVersion,
+    RegisterVersion, Registry, SourceRun, VersionChanges, VersionId,
 };
-use mlops_core::time::{self, Instant};
-use mlops_core::tracking::Digest;
 use mlops_core::{Alias, Error, ErrorKind, Key, Result};
-use serde_json::Value;
 
+use self::labels::{Labelled, add_kept_aliases, author, created, labelled};
 use super::super::document::Document;
 use super::super::report::{FindingKind, Findings};
 use super::super::{tag, text};
@@ -23,22 +22,11 @@ use super::bytes::Files;
 use super::place::ModelPlace;
 use super::source::{SourceModel, SourceVersion};
 use super::store::{Import, Outcome, is_about_the_run};
-use super::target::{exact, fitting, fitting_value, run_id};
+use super::target::{fitting, fitting_value, run_id};
 use super::{ImportReport, OP, Reading, signature};
 
 /// What MLflow calls a version whose files are where they are said to be.
 const READY: &str = "READY";
-
-/// A version as it is to be here, but for its files.
-struct Labelled {
-    place: String,
-    created: Option<Instant>,
-    note: String,
-    tags: BTreeMap<Key, String>,
-    stage: Stage,
-    /// The digest of what was exported from here, and where the rest of it is.
-    exported: Option<(Digest, String)>,
-}
 
 impl Import<'_> {
     /// Brings one model up to date, with its versions and aliases.
@@ -162,9 +150,9 @@ impl Import<'_> {
             }
         }
         if !found.status.is_empty() && found.status != READY {
-            reading.findings.add(FindingKind::NotReady, || {
-                format!("{}: {}", label.place, found.status)
-            });
+            reading
+                .findings
+                .add(FindingKind::NotReady, || format!("{}: {}", label.place, found.status));
             return Ok((reading, Ok(Outcome::Skipped)));
         }
         let mut document = None;
@@ -181,8 +169,9 @@ impl Import<'_> {
                 reading.findings.add(FindingKind::ManifestDiffers, || place);
             }
         }
-        let done =
-            self.register(registry, id, found, label, document, report, &mut reading.findings).await;
+        let done = self
+            .register(registry, id, found, label, document, report, &mut reading.findings)
+            .await;
         Ok((reading, done))
     }
 
@@ -205,28 +194,24 @@ impl Import<'_> {
             });
             return Ok(Outcome::Skipped);
         }
-        let is_whole = |document: &Document| {
-            let exported = document.manifest.files.iter().map(|file| (&file.path, file.digest));
-            exported.eq(files.list.iter().map(|file| (&file.path, file.digest)))
-        };
-        let was_document = document.is_some();
-        let mut options = match document.filter(is_whole) {
-            Some(Document { manifest, evidence, attestations, origin }) => {
-                let mut options = RegisterVersion::new(manifest);
-                (options.evidence, options.attestations) = (evidence, attestations);
-                options.origin = origin;
-                options
+        let is_whole = |document: &Document| describes(&document.manifest, &files.list);
+        let was_exported = document.is_some();
+        let mut options = if let Some(document) = document.filter(is_whole) {
+            let mut options = RegisterVersion::new(document.manifest);
+            options.evidence = document.evidence;
+            options.attestations = document.attestations;
+            options.origin = document.origin;
+            options
+        } else {
+            if was_exported {
+                findings.add(FindingKind::ManifestDiffers, || place.to_owned());
             }
-            None => {
-                if was_document {
-                    findings.add(FindingKind::ManifestDiffers, || place.to_owned());
-                }
-                let run = found.run.as_deref();
-                RegisterVersion::new(self.manifest(&files, run, place, findings).await?)
-            }
+            let run = found.run.as_deref();
+            RegisterVersion::new(self.manifest(&files, run, place, findings).await?)
         };
         (options.note, options.tags) = (label.note, label.tags);
-        let mut imported = ImportedVersion::default().with_number(id.number).with_stage(label.stage);
+        let mut imported =
+            ImportedVersion::default().with_number(id.number).with_stage(label.stage);
         imported.created = label.created;
         imported.author = author(found.user, place, findings)?;
         options = options.with_imported(imported);
@@ -284,7 +269,8 @@ impl Import<'_> {
             other => other?,
         };
         manifest.run = Some(SourceRun { id: run.id, status: run.status });
-        manifest.metrics = run.metrics.into_iter().map(|(key, metric)| (key, metric.last)).collect();
+        manifest.metrics =
+            run.metrics.into_iter().map(|(key, metric)| (key, metric.last)).collect();
         (manifest.params, manifest.inputs) = (run.params, run.inputs);
         Ok(manifest)
     }
@@ -320,10 +306,8 @@ async fn set_alias(
     number: &str,
 ) -> Result<Outcome> {
     let alias = Alias::new(alias)?;
-    let number: u64 = number
-        .trim()
-        .parse()
-        .map_err(|_| Error::invalid(OP, "names no number of a version"))?;
+    let number: u64 =
+        number.trim().parse().map_err(|_| Error::invalid(OP, "names no number of a version"))?;
     let outcome = match model.aliases.get(&alias) {
         Some(here) if *here == number => return Ok(Outcome::Unchanged),
         Some(_) => Outcome::Changed,
@@ -355,7 +339,8 @@ async fn bring_version(
         return Ok(Outcome::Unchanged);
     }
     if here.stage != stage {
-        findings.add(FindingKind::StageDiffers, || format!("{place}: {stage}, here {}", here.stage));
+        findings
+            .add(FindingKind::StageDiffers, || format!("{place}: {stage}, here {}", here.stage));
     }
     if same {
         return Ok(Outcome::Unchanged);
@@ -364,82 +349,14 @@ async fn bring_version(
     Ok(Outcome::Changed)
 }
 
-fn labelled(
-    source: &str,
-    id: &VersionId,
-    found: &mut SourceVersion,
-    is_run_here: bool,
-    findings: &mut Findings,
-) -> Result<Labelled> {
-    let place = format!("version {id}");
-    let mut tags = std::mem::take(&mut found.tags);
-    let exported = match (tags.get(tag::DIGEST).map(|digest| digest.parse()), tags.get(tag::MANIFEST))
-    {
-        (Some(Ok(digest)), Some(uri)) => Some((digest, uri.clone())),
-        _ => None,
+/// Whether a manifest that was exported is one of these files: the same paths and bytes, and none called
+/// harmless that runs code when it is loaded.
+fn describes(manifest: &Manifest, files: &[ManifestFile]) -> bool {
+    let same = |(said, found): (&ManifestFile, &ManifestFile)| {
+        (&said.path, said.digest, said.size) == (&found.path, found.digest, found.size)
+            && (said.format == found.format || !found.format.may_execute())
     };
-    if exported.is_some() {
-        tags.remove(tag::DIGEST);
-        tags.remove(tag::MANIFEST);
-    }
-    let mut stage = match found.stage.as_str() {
-        "" => Stage::None,
-        text => text.parse().unwrap_or_else(|e| {
-            findings.add(FindingKind::Malformed, || format!("{place}: {e}"));
-            Stage::None
-        }),
-    };
-    let kept = tags.get(tag::STAGE).and_then(|kept| kept.parse().ok());
-    if let (Stage::None, Some(kept @ Stage::Development)) = (stage, kept) {
-        tags.remove(tag::STAGE);
-        stage = kept;
-    }
-    let created = created(found.created_ms, &mut tags)?;
-    let mut keep = |key: &str, text: Option<&String>| {
-        if let Some(text) = text.filter(|text| !text.is_empty()) {
-            tags.insert(key.to_owned(), text.clone());
-        }
-    };
-    keep(tag::IMPORT_SOURCE, Some(&source.to_owned()));
-    keep(tag::IMPORT_URI, found.source.as_ref());
-    keep(tag::RUN_LINK, found.run_link.as_ref());
-    keep(tag::MODEL_ID, found.logged_model.as_ref());
-    if !is_run_here && found.run.as_ref().is_some_and(|run| !run.is_empty()) {
-        findings.add(FindingKind::RunMissing, || place.clone());
-        keep(tag::IMPORT_ID, found.run.as_ref());
-    }
-    let note = fitting_value(std::mem::take(&mut found.note), &place, tag::NOTE, findings);
-    let tags = fitting(tags, &place, findings);
-    Ok(Labelled { place, created, note, tags, stage, exported })
-}
-
-/// The instant at which something was made, to the microsecond if a tag keeps it.
-fn created(ms: Option<i64>, tags: &mut BTreeMap<String, String>) -> Result<Option<Instant>> {
-    let micros = ms.and_then(|ms| ms.checked_mul(1_000));
-    let Some(micros) = micros.filter(|micros| time::check_micros(*micros).is_ok()) else {
-        return Ok(None);
-    };
-    exact(tags.remove(tag::CREATED), micros, tag::CREATED, tags).map(Some)
-}
-
-fn author(user: Option<String>, place: &str, findings: &mut Findings) -> Result<Option<Actor>> {
-    let Some(user) = user.filter(|user| !user.is_empty()) else { return Ok(None) };
-    let (name, changed) = text::as_name(&user);
-    if changed {
-        findings.add(FindingKind::NameChanged, || format!("{place}, {}: {user}", tag::USER));
-    }
-    name.map(Actor::new).transpose()
-}
-
-/// The aliases that MLflow would have refused, if an export of ours kept them.
-fn add_kept_aliases(found: &mut SourceModel) {
-    let kept = found.tags.get(tag::ALIASES).map(|kept| serde_json::from_str(kept));
-    if let Some(Ok(Value::Object(kept))) = kept {
-        found.tags.remove(tag::ALIASES);
-        for (alias, number) in kept {
-            found.aliases.entry(alias).or_insert_with(|| number.to_string());
-        }
-    }
+    manifest.files.len() == files.len() && manifest.files.iter().zip(files).all(same)
 }
 
 fn differing(tags: BTreeMap<Key, String>, here: &BTreeMap<Key, String>) -> BTreeMap<Key, String> {

@@ -7,11 +7,10 @@
 //! imported, without another look at the disk.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use super::super::document::MAX_DOCUMENT_BYTES;
+use super::super::document::read_small;
 use super::super::uri;
 use super::source::{SourceModel, SourceVersion};
 
@@ -132,9 +131,7 @@ fn is_model_folder(path: &Path, model: &str, number: u64) -> bool {
         p[0] == "models" && p[1].strip_prefix("m-").is_some_and(is_hex) && p[2] == "artifacts"
     });
     let is_exported = parts.ends_with(&["models", model, &number.to_string()]);
-    let has_mlmodel = || {
-        fs::symlink_metadata(real.join(MLMODEL)).is_ok_and(|file| file.is_file())
-    };
+    let has_mlmodel = || fs::symlink_metadata(real.join(MLMODEL)).is_ok_and(|file| file.is_file());
     is_logged || is_exported || has_mlmodel()
 }
 
@@ -146,9 +143,7 @@ fn is_hex(text: &str) -> bool {
 pub(super) fn read_document(path: Option<PathBuf>, model: &str, number: u64) -> Option<Vec<u8>> {
     let wanted = Path::new("models").join(model).join(format!("{number}.json"));
     let path = fs::canonicalize(path?).ok().filter(|path| path.ends_with(wanted))?;
-    let mut bytes = Vec::new();
-    let read = File::open(path).ok()?.take(MAX_DOCUMENT_BYTES + 1).read_to_end(&mut bytes);
-    (read.is_ok() && bytes.len() as u64 <= MAX_DOCUMENT_BYTES).then_some(bytes)
+    read_small(&path)
 }
 
 #[cfg(test)]

@@ -6,9 +6,8 @@ use super::yaml::Map;
 
 /// The signature; `None` if there is none; what is wrong, or is left out, as a text beside it.
 pub(super) fn read(mlmodel: &[u8]) -> (Option<Signature>, Option<String>) {
-    let text = match std::str::from_utf8(mlmodel) {
-        Ok(text) => text,
-        Err(_) => return (None, Some("MLmodel is not UTF-8".to_owned())),
+    let Ok(text) = std::str::from_utf8(mlmodel) else {
+        return (None, Some("MLmodel is not UTF-8".to_owned()));
     };
     let map = match Map::parse(text) {
         Ok(map) => map,

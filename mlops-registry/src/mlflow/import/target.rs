@@ -214,7 +214,12 @@ fn fitting_key(key: &str, place: &str, findings: &mut Findings) -> Option<Key> {
         .ok()
 }
 
-pub(super) fn fitting_value(value: String, place: &str, key: &str, findings: &mut Findings) -> String {
+pub(super) fn fitting_value(
+    value: String,
+    place: &str,
+    key: &str,
+    findings: &mut Findings,
+) -> String {
     let bytes = value.len();
     let (value, cut) = text::as_value(value);
     if cut {

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mlops_core::journal::Actor;
 use mlops_core::lineage::{Direction, Edge, Lineage, Node};
-use mlops_core::registry::{Catalog, DEFAULT_POLICY, Document, POLICY_KIND, PutDocument, Role};
+use mlops_core::registry::{Catalog, DEFAULT_POLICY, DRILL_KIND, Document, POLICY_KIND, PutDocument, Role};
 use mlops_core::{Key, ModelName, Result};
 
 use super::Authorized;
+use crate::feed::SUBSCRIPTION_KIND;
 use crate::models::documents::ACCESS_KIND;
 
 #[deny(clippy::missing_trait_methods)]
@@ -39,7 +40,8 @@ impl Catalog for Authorized<dyn Catalog> {
             POLICY_KIND if change.name.as_str() != DEFAULT_POLICY => {
                 (Role::Admin, ModelName::new(&change.name).ok())
             }
-            POLICY_KIND | ACCESS_KIND => (Role::Admin, None),
+            // Who could store a drill could open its gate; who subscribes carries data out.
+            POLICY_KIND | ACCESS_KIND | DRILL_KIND | SUBSCRIPTION_KIND => (Role::Admin, None),
             _ => (Role::Contributor, None),
         };
         self.demand("catalog.put", role, model.as_ref()).await?;
@@ -50,6 +52,10 @@ impl Catalog for Authorized<dyn Catalog> {
 #[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl Lineage for Authorized<dyn Lineage> {
+    fn lineage_as(&self, actor: Actor) -> Arc<dyn Lineage> {
+        Arc::new(Self::lineage(self.inner.lineage_as(actor.clone()), Arc::clone(&self.rules), actor))
+    }
+
     async fn link(&self, edges: &[Edge]) -> Result<()> {
         self.demand("lineage.link", Role::Contributor, None).await?;
         self.inner.link(edges).await

@@ -1,8 +1,9 @@
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures::executor::block_on;
 use mlops_core::RunId;
+use mlops_core::journal::Actor;
 use mlops_core::time::from_micros;
 use proptest::prelude::*;
 
@@ -19,6 +20,10 @@ struct Edges {
 
 #[async_trait]
 impl Lineage for Edges {
+    fn lineage_as(&self, _: Actor) -> Arc<dyn Lineage> {
+        unreachable!("a walk makes no change")
+    }
+
     async fn link(&self, _: &[Edge]) -> Result<()> {
         Ok(())
     }

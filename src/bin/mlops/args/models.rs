@@ -34,7 +34,7 @@ Examples:
         #[arg(default_value = "", hide_default_value = true)]
         filter: String,
         #[command(flatten)]
-        columns: Columns,
+        listing: Listing,
     },
     /// List versions, of one model or those that match
     #[command(after_help = "\
@@ -47,10 +47,12 @@ Examples:
         #[arg(value_name = "MODEL|FILTER", default_value = "", hide_default_value = true)]
         what: String,
         #[command(flatten)]
-        columns: Columns,
+        listing: Listing,
     },
     /// Show a version, or a model
-    #[command(after_help = "Examples:\n  mlops models show churn@champion\n  mlops models show churn")]
+    #[command(
+        after_help = "Examples:\n  mlops models show churn@champion\n  mlops models show churn"
+    )]
     Show {
         /// The version, or the name of a model
         #[arg(value_name = "URI|MODEL")]
@@ -314,7 +316,7 @@ Examples:
 
 /// How a list is ordered, cut and shown.
 #[derive(Debug, Args)]
-pub(crate) struct Columns {
+pub(crate) struct Listing {
     /// A field, then optionally asc or desc, such as 'metrics.auc desc'; may be repeated
     #[arg(long = "order-by", value_name = "ORDER")]
     pub(crate) order_by: Vec<String>,

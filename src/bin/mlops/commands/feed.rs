@@ -13,7 +13,7 @@ use mlops::feed::{
 };
 use mlops::models::from_text;
 use mlops::time::SystemClock;
-use mlops::{Error, ErrorKind, Key, Models, Secret};
+use mlops::{Error, ErrorKind, Key, ModelName, Models};
 use serde_json::{Value, json};
 
 use super::models::read_as;
@@ -21,11 +21,16 @@ use crate::args::Feed;
 use crate::failure::{COMMAND, Failure};
 use crate::format;
 use crate::output::{Output, right, table};
+use crate::secrets;
 
 const LONGEST_NAME: usize = 28;
 const LONGEST_TEXT: usize = 60;
 
-pub(crate) async fn run(models: &Models, command: Feed, output: &mut Output) -> Result<(), Failure> {
+pub(crate) async fn run(
+    models: &Models,
+    command: Feed,
+    output: &mut Output,
+) -> Result<(), Failure> {
     match command {
         Feed::Subscriptions => list(&feed(models, None).subscriptions().await?, output),
         Feed::Subscribe { name, file } => {
@@ -61,7 +66,7 @@ pub(crate) async fn run(models: &Models, command: Feed, output: &mut Output) -> 
 }
 
 fn feed(models: &Models, store_name: Option<String>) -> Deliveries {
-    let secrets: Secrets = Arc::new(|name| std::env::var(name).ok().map(Secret::new));
+    let secrets: Secrets = Arc::new(|name| secrets::variable(name).ok());
     let mut options = FeedOptions::default();
     if let Some(name) = store_name {
         options = options.with_store(name);
@@ -92,7 +97,7 @@ fn list(subscribed: &[Subscribed], output: &mut Output) -> Result<(), Failure> {
     let mut shown = table(["name", "events", "models", "to"]);
     for Subscribed { name, subscription, .. } in subscribed {
         let events: Vec<String> = subscription.events.iter().map(ToString::to_string).collect();
-        let models: Vec<&str> = subscription.models.iter().map(|model| model.as_str()).collect();
+        let models: Vec<&str> = subscription.models.iter().map(ModelName::as_str).collect();
         let models = if models.is_empty() { "all".to_owned() } else { models.join(", ") };
         let to = match &subscription.to {
             Target::Webhook(hook) => hook.url.clone(),
@@ -157,7 +162,9 @@ fn watch(
     for pass in passes {
         let pass: Delivered = pass?;
         let quiet = |p: &Progress| {
-            p.delivered == 0 && p.parked.is_empty() && matches!(p.state, State::Idle | State::Elsewhere)
+            p.delivered == 0
+                && p.parked.is_empty()
+                && matches!(p.state, State::Idle | State::Elsewhere)
         };
         for one in pass.subscriptions.iter().filter(|one| !quiet(one)) {
             if output.is_json() {
@@ -215,8 +222,7 @@ fn progress(one: &Progress) -> Value {
         State::Idle => "idle".into(),
         State::More => "more".into(),
         State::Waiting { sequence, attempts, until, error } => {
-            value["waiting"] =
-                json!({ "sequence": sequence, "attempts": attempts, "until": until, "error": error });
+            value["waiting"] = json!({ "sequence": sequence, "attempts": attempts, "until": until, "error": error });
             "waiting".into()
         }
         State::Blocked(error) => {
@@ -236,11 +242,15 @@ fn stuck(pass: Delivered) -> Result<(), Failure> {
             State::Blocked(error) => return Err(error.with("subscription", one.name).into()),
             State::Waiting { sequence, error, .. } if waiting.is_none() => {
                 waiting = Some(
-                    Error::new(ErrorKind::Unavailable, COMMAND, "a subscriber did not take an event")
-                        .with("subscription", one.name)
-                        .with("event", sequence)
-                        .with("cause", format::text(&error, 400))
-                        .with_hint("it comes again with the next delivery"),
+                    Error::new(
+                        ErrorKind::Unavailable,
+                        COMMAND,
+                        "a subscriber did not take an event",
+                    )
+                    .with("subscription", one.name)
+                    .with("event", sequence)
+                    .with("cause", format::text(&error, 400))
+                    .with_hint("it comes again with the next delivery"),
                 );
             }
             _ => {}

@@ -33,7 +33,8 @@ pub(crate) async fn run(ws: &Workspace, store: &str, output: &mut Output) -> Res
         by_status.insert(status.to_string(), ws.tracker().count_runs(&query).await?.into());
     }
     let models = [count_models(ws, View::Active).await?, count_models(ws, View::Deleted).await?];
-    let versions = [count_versions(ws, View::Active).await?, count_versions(ws, View::Deleted).await?];
+    let versions =
+        [count_versions(ws, View::Active).await?, count_versions(ws, View::Deleted).await?];
     let trashed = ws.tracker().count_runs(&RunQuery::default().with_view(View::Deleted)).await?;
     let events = journal::length(ws).await?;
     let capability = ws.tracker().capability();

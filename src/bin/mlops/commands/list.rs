@@ -95,9 +95,7 @@ pub(crate) fn document(run: &Run, experiments: &HashMap<ExperimentId, Experiment
 }
 
 /// All experiments, also those in the trash, by id.
-pub(crate) async fn experiments(
-    ws: &Tracking,
-) -> mlops::Result<HashMap<ExperimentId, Experiment>> {
+pub(crate) async fn experiments(ws: &Tracking) -> mlops::Result<HashMap<ExperimentId, Experiment>> {
     let mut query = ExperimentQuery::default().with_view(View::All).with_limit(MAX_PAGE);
     let mut all = HashMap::new();
     loop {

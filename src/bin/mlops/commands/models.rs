@@ -17,11 +17,11 @@ mod trash;
 use std::io::Read;
 use std::path::Path;
 
-use mlops::registry::{
-    Evidence, MAX_DOCUMENT_BYTES, ModelChanges, ModelUri, ModelVersion, VersionChanges, VersionId,
-};
 use mlops::models::from_text;
-use mlops::{Error, ErrorKind, ModelName, Models, Workspace};
+use mlops::registry::{
+    Evidence, MAX_DOCUMENT_BYTES, ModelChanges, ModelUri, ModelVersion, VersionChanges,
+};
+use mlops::{BackendUrl, Error, ErrorKind, ModelName, Models, Workspace};
 use serde_json::{Value, json};
 
 use super::LabelChanges;
@@ -34,7 +34,11 @@ use crate::store::{self, Store};
 /// Longest file of a policy, a plan, a finding; what is larger is something else.
 const MAX_BYTES: u64 = MAX_DOCUMENT_BYTES as u64;
 
-pub(crate) async fn run(store: &Store, command: Command, output: &mut Output) -> Result<(), Failure> {
+pub(crate) async fn run(
+    store: &Store,
+    command: Command,
+    output: &mut Output,
+) -> Result<(), Failure> {
     // These need no store, or may make it.
     let command = match command {
         Command::Register(asked) => return register::run(store, *asked, output).await,
@@ -51,10 +55,8 @@ pub(crate) async fn run(store: &Store, command: Command, output: &mut Output) ->
     let models = &acting(&ws).await?;
     match command {
         Command::Register(_) | Command::Keygen { .. } => Ok(()),
-        Command::List { filter, columns } => list::models(models, &filter, columns, output).await,
-        Command::Versions { what, columns } => {
-            list::versions(models, &what, columns, output).await
-        }
+        Command::List { filter, listing } => list::models(models, &filter, listing, output).await,
+        Command::Versions { what, listing } => list::versions(models, &what, listing, output).await,
         Command::Show { what } => show::run(models, &what, output).await,
         Command::Plan { uri, to, reason, out, ignore_approvals } => {
             let plan = models.promotion_plan(&uri, to, &reason).await?;
@@ -97,8 +99,9 @@ pub(crate) async fn run(store: &Store, command: Command, output: &mut Output) ->
             files::download(models, &uri, &out, trusted_key, output).await
         }
         Command::Copy { uri, to_store, name } => {
-            let target = store::create(&store.at(to_store)).await?;
-            files::copy(models, &uri, &acting(&target).await?, name.as_deref(), output).await
+            let place: BackendUrl = to_store.parse()?;
+            let target = acting(&store::create(&store.at(to_store)).await?).await?;
+            files::copy(models, &uri, (&target, place), name.as_deref(), output).await
         }
         Command::Replay { uri } => files::replay(models, &uri, output).await,
         Command::Sign { uri, key } => files::sign(models, &uri, &key, output).await,
@@ -178,21 +181,19 @@ async fn alias(
     if output.is_json() {
         return output.document(&json!(model));
     }
-    let shown = |id: &VersionId| format::text(&id.to_string(), 280);
-    let alias = model.aliases.iter().find(|(alias, _)| alias.as_str() == name);
-    match alias {
-        Some((alias, number)) => {
-            let id = VersionId::new(model.name.clone(), *number);
-            output.line(format!("{alias} names {}", shown(&id)))
-        }
-        None => {
-            let model = format::text(&model.name, 250);
-            output.line(format!("{model} has no alias {} any more", format::text(name, 250)))
-        }
+    let shown = format::text(&model.name, 250);
+    match model.aliases.get(name) {
+        Some(number) => output.line(format!("{name} names {shown}/{number}")),
+        None => output.line(format!("{shown} has no alias {} any more", format::text(name, 250))),
     }
 }
 
-async fn tag(models: &Models, what: &str, labels: Labels, output: &mut Output) -> Result<(), Failure> {
+async fn tag(
+    models: &Models,
+    what: &str,
+    labels: Labels,
+    output: &mut Output,
+) -> Result<(), Failure> {
     let LabelChanges { set, remove } = labels.parse()?;
     let mut of_version = VersionChanges::default();
     let mut of_model = ModelChanges::default();

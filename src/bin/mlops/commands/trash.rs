@@ -18,11 +18,7 @@ const LONGEST_NAME: usize = 28;
 /// More runs than these are counted and not listed in a plan.
 const RUNS_SHOWN: usize = 20;
 
-pub(crate) async fn run(
-    ws: &Tracking,
-    command: Trash,
-    output: &mut Output,
-) -> Result<(), Failure> {
+pub(crate) async fn run(ws: &Tracking, command: Trash, output: &mut Output) -> Result<(), Failure> {
     match command {
         Trash::List => show(ws, output).await,
         Trash::Purge { older_than, consent } => {

@@ -155,7 +155,8 @@ fn rules(policy: &StagePolicy, output: &mut Output) -> Result<(), Failure> {
             row("gate", gate.to_string());
         }
         if let Some(rule) = &rules.approvals {
-            let valid = rule.valid_for_hours.map_or_else(String::new, |h| format!(", valid for {h} h"));
+            let valid =
+                rule.valid_for_hours.map_or_else(String::new, |h| format!(", valid for {h} h"));
             row("approvals", format!("{} {}{valid}", rule.count, rule.role));
         }
         if let Some(role) = rules.role {

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use mlops::models::{DownloadModel, SigningKey, VerifyModels};
-use mlops::{Error, Models, Secret};
+use mlops::{BackendUrl, Error, Models};
 use serde_json::json;
 
 use super::{Meant, document, hinted, meant, say};
@@ -13,6 +13,7 @@ use crate::failure::{COMMAND, Failure};
 use crate::format;
 use crate::output::Output;
 use crate::progress::Bar;
+use crate::secrets;
 
 pub(crate) async fn download(
     models: &Models,
@@ -56,7 +57,7 @@ fn check_public(key: &str) -> mlops::Result<()> {
 pub(crate) async fn copy(
     models: &Models,
     uri: &str,
-    target: &Models,
+    (target, place): (&Models, BackendUrl),
     name: Option<&str>,
     output: &mut Output,
 ) -> Result<(), Failure> {
@@ -67,8 +68,9 @@ pub(crate) async fn copy(
         value["created"] = json!(copied.created);
         return output.document(&value);
     }
-    let done = if copied.created { "copied to" } else { "is there already:" };
-    output.line(format!("{done} {}", format::text(&copied.version.id().to_string(), 280)))
+    let done = if copied.created { "copied to" } else { "is already in" };
+    let id = format::text(&copied.version.id().to_string(), 280);
+    output.line(format!("{done} {}: {id}", format::text(&place.to_string(), 280)))
 }
 
 pub(crate) async fn verify(
@@ -119,7 +121,7 @@ pub(crate) async fn sign(
 ) -> Result<(), Failure> {
     let key = match (&source.key, &source.key_env) {
         (Some(file), _) => SigningKey::read(file)?,
-        (None, Some(name)) => SigningKey::from_seed_hex(&variable(name)?)?,
+        (None, Some(name)) => SigningKey::from_seed_hex(&secrets::variable(name)?)?,
         // clap has seen to it that this is not reached.
         (None, None) => return Err(Error::invalid(COMMAND, "no key was named").into()),
     };
@@ -134,17 +136,4 @@ pub(crate) fn keygen(file: &Path, output: &mut Output) -> Result<(), Failure> {
         return output.document(&json!({ "file": file, "public_key": key.public_hex() }));
     }
     output.line(key.public_hex())
-}
-
-/// A secret of the environment; nobody but this command reads it from there.
-pub(crate) fn variable(name: &str) -> mlops::Result<Secret<String>> {
-    match std::env::var(name) {
-        Ok(value) => Ok(Secret::new(value)),
-        Err(e) => Err(Error::not_found(COMMAND, "there is no such environment variable")
-            .with("name", format::text(name, 80))
-            .with("cause", match e {
-                std::env::VarError::NotPresent => "not set",
-                std::env::VarError::NotUnicode(_) => "is no text",
-            })),
-    }
 }

@@ -22,7 +22,10 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let history = models.stage_history(model).await.map_err(|e| hinted(e, "list"))?;
     let about: Vec<&StageMove> = match at {
-        None => history.iter().filter(|step| stage.is_none_or(|s| step.to == s || step.from == s)).collect(),
+        None => history
+            .iter()
+            .filter(|step| stage.is_none_or(|s| step.to == s || step.from == s))
+            .collect(),
         Some(at) => {
             let stages = match stage {
                 Some(stage) => vec![stage],
@@ -38,8 +41,10 @@ pub(crate) async fn run(
         }
         return array.end();
     }
-    let header = ["since", "version", "from", "to", "cause", "by", "approved by", "policy", "reason"];
-    let header = header.into_iter().map(|name| if at.is_none() && name == "since" { "at" } else { name });
+    let header =
+        ["since", "version", "from", "to", "cause", "by", "approved by", "policy", "reason"];
+    let header =
+        header.into_iter().map(|name| if at.is_none() && name == "since" { "at" } else { name });
     let mut shown = table(header);
     for step in &about {
         shown.add_row([

@@ -20,7 +20,11 @@ const LONGEST_NODE: usize = 120;
 /// Who says so, in OpenLineage's events.
 const PRODUCER: &str = concat!("urn:mlops:", env!("CARGO_PKG_VERSION"));
 
-pub(crate) async fn run(models: &Models, asked: &Lineage, output: &mut Output) -> Result<(), Failure> {
+pub(crate) async fn run(
+    models: &Models,
+    asked: &Lineage,
+    output: &mut Output,
+) -> Result<(), Failure> {
     let node = node(models, &asked.node).await?;
     let direction = if asked.downstream { Direction::Downstream } else { Direction::Upstream };
     let graph = models.graph(std::slice::from_ref(&node), direction, asked.depth).await?;
@@ -38,7 +42,11 @@ pub(crate) async fn run(models: &Models, asked: &Lineage, output: &mut Output) -
     }
 }
 
-pub(crate) async fn impact(models: &Models, text: &str, output: &mut Output) -> Result<(), Failure> {
+pub(crate) async fn impact(
+    models: &Models,
+    text: &str,
+    output: &mut Output,
+) -> Result<(), Failure> {
     let impacts = models.impact(&node(models, text).await?).await?;
     if output.is_json() {
         let mut array = output.array()?;
@@ -92,7 +100,12 @@ async fn node(models: &Models, text: &str) -> Result<Node> {
 }
 
 /// Each node under the one that it was reached from; what stands already is not repeated.
-fn tree(graph: &Graph, root: &Node, direction: Direction, output: &mut Output) -> Result<(), Failure> {
+fn tree(
+    graph: &Graph,
+    root: &Node,
+    direction: Direction,
+    output: &mut Output,
+) -> Result<(), Failure> {
     let mut next: BTreeMap<&Node, Vec<&Edge>> = BTreeMap::new();
     for edge in &graph.edges {
         let at = if direction == Direction::Upstream { &edge.to } else { &edge.from };
@@ -100,7 +113,8 @@ fn tree(graph: &Graph, root: &Node, direction: Direction, output: &mut Output) -
     }
     output.line(format::text(&root.to_string(), LONGEST_NODE))?;
     let mut shown = BTreeSet::from([root]);
-    let below = |node, depth| next.get(node).into_iter().flatten().rev().map(move |edge| (*edge, depth));
+    let below =
+        |node, depth| next.get(node).into_iter().flatten().rev().map(move |edge| (*edge, depth));
     let mut open: Vec<(&Edge, usize)> = below(root, 1).collect();
     while let Some((edge, depth)) = open.pop() {
         let (node, arrow) = match direction {

@@ -7,7 +7,7 @@ use mlops::{ModelName, Models, Result};
 use serde_json::{Value, json};
 
 use super::{document, hinted};
-use crate::args::Columns;
+use crate::args::Listing;
 use crate::columns;
 use crate::commands::list::say_next;
 use crate::failure::Failure;
@@ -19,7 +19,7 @@ const LONGEST_NAME: usize = 40;
 pub(crate) async fn models(
     models: &Models,
     filter: &str,
-    asked: Columns,
+    asked: Listing,
     output: &mut Output,
 ) -> Result<(), Failure> {
     let order: Vec<&str> = asked.order_by.iter().map(String::as_str).collect();
@@ -52,7 +52,8 @@ pub(crate) async fn models(
         right(&mut shown, [1]);
         shown
     } else {
-        let mut rows = table(["model".to_owned()].into_iter().chain(fields.iter().map(columns::heading)));
+        let mut rows =
+            table(["model".to_owned()].into_iter().chain(fields.iter().map(columns::heading)));
         for model in &found {
             let cells = fields.iter().map(|field| columns::value(model, field));
             rows.add_row([format::text(&model.name, LONGEST_NAME)].into_iter().chain(cells));
@@ -69,7 +70,7 @@ pub(crate) async fn models(
 pub(crate) async fn versions(
     models: &Models,
     what: &str,
-    asked: Columns,
+    asked: Listing,
     output: &mut Output,
 ) -> Result<(), Failure> {
     let mut query = query(models, what, &asked.order_by)
@@ -192,6 +193,7 @@ pub(super) fn holders(model: &Model, stage: Stage) -> String {
 
 /// `champion=3, challenger=4`
 pub(super) fn aliases(model: &Model) -> String {
-    let pairs: Vec<String> = model.aliases.iter().map(|(name, at)| format!("{name}={at}")).collect();
+    let pairs: Vec<String> =
+        model.aliases.iter().map(|(name, at)| format!("{name}={at}")).collect();
     if pairs.is_empty() { "-".to_owned() } else { format::text(&pairs.join(", "), LONGEST_NAME) }
 }

@@ -13,7 +13,11 @@ use crate::output::Output;
 use crate::resolve::{self, LIVE_FIRST};
 use crate::store::{self, Store};
 
-pub(crate) async fn run(store: &Store, asked: Register, output: &mut Output) -> Result<(), Failure> {
+pub(crate) async fn run(
+    store: &Store,
+    asked: Register,
+    output: &mut Output,
+) -> Result<(), Failure> {
     // Before the store is made: what is mistyped leaves nothing behind.
     ModelName::new(&asked.model)?;
     asked.alias.as_deref().map(Alias::new).transpose()?;
@@ -97,7 +101,11 @@ impl Said {
         Ok(Self { signature, evidence: evidence.collect::<Result<_, _>>()? })
     }
 
-    fn fill(self, mut builder: RegisterBuilder, describe: Describe) -> mlops::Result<RegisterBuilder> {
+    fn fill(
+        self,
+        mut builder: RegisterBuilder,
+        describe: Describe,
+    ) -> mlops::Result<RegisterBuilder> {
         for (key, value) in describe.metrics {
             builder = builder.metric(&key, value)?;
         }

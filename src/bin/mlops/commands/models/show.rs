@@ -1,7 +1,7 @@
 //! `mlops models show`: everything of one version, or of one model, as far as it fits a screen.
 
-use mlops::Models;
 use mlops::registry::{Evidence, Model, ModelVersion, Signature, VersionQuery};
+use mlops::{Alias, Models};
 use serde_json::json;
 
 use super::{Meant, document, hinted, list, meant, version};
@@ -93,7 +93,7 @@ fn head(version: &ModelVersion, output: &mut Output) -> Result<(), Failure> {
     row("version", version.id().to_string());
     row("stage", version.stage.to_string());
     if !version.aliases.is_empty() {
-        let names: Vec<&str> = version.aliases.iter().map(|alias| alias.as_str()).collect();
+        let names: Vec<&str> = version.aliases.iter().map(Alias::as_str).collect();
         row("aliases", names.join(", "));
     }
     row("registered", format!("{} UTC by {}", format::instant(version.created), version.author));
@@ -195,7 +195,8 @@ fn evidence(version: &ModelVersion, output: &mut Output) -> Result<(), Failure> 
                 (report.at, format!("{word}, {} of {} checks failed", report.failed, report.checks))
             }
             Evidence::Evaluation(report) => {
-                let pairs = report.metrics.iter().map(|(k, v)| format!("{k}={}", format::number(*v)));
+                let pairs =
+                    report.metrics.iter().map(|(k, v)| format!("{k}={}", format::number(*v)));
                 (report.at, pairs.collect::<Vec<_>>().join(", "))
             }
             Evidence::Fairness(report) => {

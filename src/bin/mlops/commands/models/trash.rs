@@ -18,7 +18,11 @@ use crate::output::Output;
 /// More versions than these are counted and not listed in a plan.
 const SHOWN: usize = 20;
 
-pub(crate) async fn delete(models: &Models, what: &[String], output: &mut Output) -> Result<(), Failure> {
+pub(crate) async fn delete(
+    models: &Models,
+    what: &[String],
+    output: &mut Output,
+) -> Result<(), Failure> {
     let done = "moved to the trash:";
     change(models, what, &ModelChanges::delete(), &VersionChanges::delete(), done, output).await
 }
@@ -65,7 +69,10 @@ async fn change(
 }
 
 /// The versions and models that are meant, also those in the trash; each once.
-async fn named(models: &Models, what: &[String]) -> mlops::Result<(Vec<VersionId>, Vec<ModelName>)> {
+async fn named(
+    models: &Models,
+    what: &[String],
+) -> mlops::Result<(Vec<VersionId>, Vec<ModelName>)> {
     let (mut versions, mut names) = (Vec::new(), Vec::new());
     for text in what {
         match meant(text)? {
