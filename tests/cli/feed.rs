@@ -157,8 +157,8 @@ fn a_webhook_gets_a_signed_message_with_the_secret_of_the_environment() {
     assert!(head.starts_with("POST /hook HTTP/1.1") && !printed.contains(secret), "{head}");
     let header = |name: &str| {
         let lines = head.lines().filter_map(|line| line.split_once(": "));
-        let found = lines.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
-        found.last().unwrap().to_owned()
+        let mut found = lines.filter(|(key, _)| key.eq_ignore_ascii_case(name));
+        found.next().unwrap().1.to_owned()
     };
     let signed = sign::signature(
         &Secret::new(secret.to_owned()),

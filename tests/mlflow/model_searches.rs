@@ -144,5 +144,5 @@ pub(crate) async fn answered(ws: &Workspace, answers: &Value, version: &str) {
         assert_eq!(*answer, json!(ours), "MLflow {version}: versions, {filter:?} by {order:?}");
         found_something += usize::from(!ours.is_empty());
     }
-    assert!(found_something > 35, "most questions must be about something: {found_something}");
+    assert!(found_something >= 35, "most questions must be about something: {found_something}");
 }

@@ -2,7 +2,7 @@
 
 use mlops_core::lineage::{Direction, Node};
 use mlops_core::registry::{
-    ModelQuery, PromotionRequest, RegistryState, Selector, Stage, VersionQuery,
+    ModelQuery, PromotionRequest, RegistryState, Selector, Stage, VersionId, VersionQuery,
 };
 use mlops_core::tracking::{MAX_PAGE, View};
 use mlops_core::{ErrorKind, Key, ModelName};
@@ -99,7 +99,12 @@ async fn versions(f: &Fixture, state: &RegistryState) -> Result<(), String> {
             same("when it was there", found.held_before.as_ref(), held)?;
             let holders: Vec<_> = found.holders.iter().map(|holder| holder.number).collect();
             if to != Stage::None {
-                same("who is there", holders, state.in_stage(&id.model, to))?;
+                let live = |number: &&u64| {
+                    let held = state.version(&VersionId::new(id.model.clone(), **number));
+                    held.is_some_and(|version| version.deleted.is_none())
+                };
+                let held: Vec<_> = state.in_stage(&id.model, to).iter().filter(live).collect();
+                same("who is there", holders, held)?;
             }
         }
     }

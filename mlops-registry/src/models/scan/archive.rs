@@ -237,12 +237,27 @@ fn tar_name(header: &[u8; 512]) -> String {
 
 /// A number in octal digits, or in binary behind the byte 0x80.
 fn tar_number(field: &[u8]) -> Option<u64> {
-    if field.first() == Some(&0x80) {
-        let (high, low) = field.split_at(field.len() - 8);
-        let fits = high[1..].iter().all(|byte| *byte == 0);
+    if let Some((0x80, number)) = field.split_first() {
+        let (high, low) = number.split_at(number.len().saturating_sub(8));
+        let fits = high.iter().all(|byte| *byte == 0);
         return fits.then(|| low.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)));
     }
     let text = std::str::from_utf8(field).ok()?;
     let text = text.trim_matches(|c: char| c == '\0' || c == ' ');
     if text.is_empty() { Some(0) } else { u64::from_str_radix(text, 8).ok() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::tar_number;
+
+    #[test]
+    fn a_tar_field_of_any_length_is_a_number_in_octal_or_binary() {
+        assert_eq!(tar_number(b"0000644\0"), Some(0o644));
+        // Eight bytes and one: random bytes once made the first of these panic.
+        assert_eq!(tar_number(&[0x80, 0, 0, 0, 0, 0, 1, 2]), Some(258));
+        assert_eq!(tar_number(&[0x80]), Some(0));
+        assert_eq!(tar_number(&[0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2]), Some(258));
+        assert_eq!(tar_number(&[0x80, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2]), None, "beyond 64 bits");
+    }
 }

@@ -100,9 +100,13 @@ async fn a_contributor_registers_and_promotes_but_neither_approves_nor_imports()
     let manifest = f.models.version("churn/1").await.unwrap().manifest;
     let import = RegisterVersion::new(manifest).with_imported(ImportedVersion::default());
     denied(ci.registry().register(&"churn".parse().unwrap(), import).await);
-    let drill =
-        PutDocument::new("drill".parse().unwrap(), "x".parse().unwrap(), serde_json::json!({}));
-    ci.catalog().put_document(drill).await.unwrap();
+    let put = |kind: &str| {
+        let kind = kind.parse().unwrap();
+        ci.catalog().put_document(PutDocument::new(kind, "x".parse().unwrap(), serde_json::json!({})))
+    };
+    put("note").await.unwrap();
+    denied(put("drill").await);
+    denied(put("subscription").await);
 }
 
 #[tokio::test]
