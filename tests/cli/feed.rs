@@ -1,10 +1,12 @@
 //! The feed: subscriptions that are refused, and deliveries that come.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use crate::store::{Store, text};
+use crate::store::{MLOPS, Store, text};
 
 fn subscribe(store: &Store, name: &str, subscription: &str) -> (i32, serde_json::Value) {
     fs::write(store.path().join("subscription.yaml"), subscription).unwrap();
@@ -110,10 +112,34 @@ fn a_secret_that_is_not_set_keeps_everything_waiting() {
     assert_eq!(store.json("feed undelivered"), json!([]), "nothing is given up meanwhile");
 }
 
+#[test]
+fn a_watch_delivers_until_it_is_interrupted() {
+    let store = Store::filled();
+    let heard = store.path().join("heard");
+    let subscription = format!(
+        "events: ['model.*']\nto: {{command: {{program: /bin/sh, args: [-c, 'cat > {}']}}}}",
+        heard.display()
+    );
+    assert_eq!(subscribe(&store, "listener", &subscription).0, 0);
+    let mut watch = Command::new(MLOPS);
+    watch.args(["feed", "watch", "--every", "1s", "--json"]).current_dir(store.path());
+    let mut watch = watch.stdout(Stdio::piped()).spawn().unwrap();
+    store.done("models tag fraud a=1");
+    // A pass that delivers nothing says nothing, so the first line is about the delivery.
+    let mut line = String::new();
+    BufReader::new(watch.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let is_running = watch.try_wait().unwrap().is_none();
+    watch.kill().unwrap();
+    watch.wait().unwrap();
+    let pass: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!((&pass["name"], &pass["delivered"]), (&json!("listener"), &json!(1)));
+    assert!(heard.exists() && is_running);
+}
+
 /// Takes one request, answers it, and returns its head and body.
 #[cfg(feature = "webhooks")]
 fn one_request(listener: &std::net::TcpListener) -> (String, String) {
-    use std::io::{BufRead, BufReader, Read, Write};
+    use std::io::{Read, Write};
 
     let (stream, _) = listener.accept().unwrap();
     let mut reader = BufReader::new(stream);

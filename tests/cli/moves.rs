@@ -84,6 +84,15 @@ fn only_approvals_may_be_missing_where_they_are_ignored() {
     assert_eq!(store.refused(asked).0, 2, "a rejection is no missing approval");
     store.done("models withdraw churn/1 --to Production --actor ann");
     store.done(asked);
+    // However many there must be.
+    fs::write(
+        store.path().join("policy.yaml"),
+        POLICY.replace("count: 1", "count: 2, role: admin"),
+    )
+    .unwrap();
+    store.done("models policy set churn policy.yaml");
+    store.done(asked);
+    assert_eq!(store.refused("models plan churn/2 --to Production --ignore-approvals").0, 2);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use mlops::tracking::{CreateRun, Run, RunChanges, RunStatus};
 use mlops::{ArtifactPath, ErrorKind, RunId, Workspace};
 use serde_json::{Value, json};
 
-use crate::models;
+use crate::model_imports;
 use crate::peer::{self, Unavailable};
 use crate::rich;
 
@@ -45,7 +45,7 @@ pub(crate) fn what_mlflow_wrote(version: &str) -> Result<(), Unavailable> {
 
             assert_eq!(report.runs.new as usize, seen["runs"].as_array().unwrap().len());
             assert_eq!(report.experiments.new, 3, "without the empty Default");
-            models::compare(&store.ws, &sample, kind, &report).await;
+            model_imports::compare(&store.ws, &sample, kind, &report).await;
             assert_eq!(count(&report, FindingKind::StillRunning), 1);
             assert_eq!(count(&report, FindingKind::ContextMissing), 1);
             assert_eq!(count(&report, FindingKind::InputTag), 1);

@@ -15,6 +15,7 @@
 mod differential;
 mod export;
 mod import;
+mod model_imports;
 mod model_searches;
 mod models;
 mod peer;
@@ -50,8 +51,8 @@ fn main() {
         ("only_what_is_new_is_imported", import::only_what_is_new),
         ("a_changed_history_is_a_conflict_of_its_run", import::changed_history),
         ("models_come_back_as_they_were", models::round_trip),
-        ("only_what_changed_of_a_model_is_imported", models::only_what_changed),
-        ("a_version_without_readable_files_is_not_imported", models::nothing_is_made_up),
+        ("only_what_changed_of_a_model_is_imported", model_imports::only_what_changed),
+        ("a_version_without_readable_files_is_not_imported", model_imports::nothing_is_made_up),
         ("files_outside_of_the_store_are_not_imported", import::outside_files),
     ];
     for (name, test) in alone {

@@ -8,9 +8,10 @@
 //! | `created`, `updated` in a filter | refused | allowed |
 //! | `or`, `not`, parentheses, `is null`, `between` | refused | allowed |
 //! | `in` | 2.x refuses it for names, and finds nothing by `run_id` with newer parsers | allowed |
+//! | versions without an order | the last changed first | by name, then the greatest number |
 //! | `run_id = 'x'` where x can be no run's id | finds nothing | refused |
-//! | versions without an order | by name and number from 3.x on, by time before | by name, then the greatest number |
 
+use mlops::blobs::PutBlob;
 use mlops::registry::{
     CreateModel, FileFormat, ImportedVersion, Manifest, ManifestFile, RegisterVersion, SourceRun,
 };
@@ -97,9 +98,9 @@ pub(crate) async fn populate(ws: &Workspace) {
             options = options.with_tag(key(tag), value);
         }
         registry.create_model(&ModelName::new(model).unwrap(), options).await.unwrap();
-        for number in 0..1 + at % 4 {
+        for number in 0..=at % 4 {
             let bytes = format!("weights of {at}.{number}").into_bytes();
-            let blob = ws.blobs().put(bytes, Default::default()).await.unwrap();
+            let blob = ws.blobs().put(bytes, PutBlob::default()).await.unwrap();
             let file = ManifestFile {
                 path: ArtifactPath::new("weights").unwrap(),
                 digest: blob.digest,

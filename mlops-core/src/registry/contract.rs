@@ -64,7 +64,8 @@ pub trait Registry: Debug + Send + Sync + 'static {
     /// # Contract
     /// **Numbers.** One more than any version of the model ever had, also by many processes at once,
     /// also after versions were deleted and purged.
-    /// **Idempotence.** With `reuse`, a version that has this manifest is returned and nothing changes.
+    /// **Idempotence.** With `reuse`, the version with the least number that has this manifest and is not
+    /// in the trash is returned, and nothing changes. **Stages.** An imported stage displaces nobody.
     /// **Missing.** An unknown model or, unless copied or imported, source run is `NotFound`.
     /// **Conflict.** An object that was taken for known is named no more; an imported number that is
     /// not greater than all before. **Invalid.** A model in the trash; a file of the manifest without
@@ -90,7 +91,7 @@ pub trait Registry: Debug + Send + Sync + 'static {
     /// # Contract
     /// **Missing.** A number, alias or stage without a version is `NotFound`; so is one whose version,
     /// or model, is in the trash. **Ordering.** Of several versions in a stage the one that came there
-    /// last.
+    /// last and is not in the trash.
     async fn resolve(&self, model: &ModelName, selector: &Selector) -> Result<VersionId>;
 
     /// A page of the versions that match, in order, then by model, then the greatest number first.

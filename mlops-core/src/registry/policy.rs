@@ -198,7 +198,8 @@ pub enum Gate {
         #[serde(default)]
         permit: BTreeSet<FileFormat>,
     },
-    /// Somebody with one of these keys vouches for the manifest.
+    /// Somebody with one of these keys vouches for the manifest. Here keys are compared; the engines of
+    /// `mlops-registry` verify every signature before they store, plan, apply, copy or load.
     Signed {
         /// Ed25519 public keys, as 64 hexadecimal digits.
         keys: BTreeSet<String>,

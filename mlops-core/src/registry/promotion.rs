@@ -388,6 +388,16 @@ impl PromotionPlan {
         now: Instant,
     ) -> Result<Self> {
         let op = "registry.decide";
+        if let Err(error) = movable(state, self.request.to) {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                op,
+                "the version can no longer move into the stage",
+            )
+            .with("version", &self.request.version)
+            .with_hint("there is nothing left to decide; make a new plan")
+            .with_source(error));
+        }
         let fresh = Self::evaluate(state, self.request.clone(), actor, now)?;
         if verdict == Verdict::Withdraw {
             return Ok(fresh);

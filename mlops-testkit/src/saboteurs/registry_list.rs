@@ -28,6 +28,7 @@ pub(super) const OF_REGISTRY: &[Saboteur] = &[
         name: "stale_resolve",
         sin: Sin::ResolvesStale,
         caught_by: &[
+            "a_version_that_nobody_moved_is_found_in_none",
             "of_several_versions_in_a_stage_the_one_that_came_last_is_found",
             "a_promoted_version_is_in_its_stage_for_every_reader_at_once",
             "the_one_that_was_there_makes_room",
@@ -87,7 +88,7 @@ pub(super) const OF_REGISTRY: &[Saboteur] = &[
             "a_number_is_not_given_again_after_its_version_was_purged",
             "an_imported_number_that_is_not_greater_than_all_before_is_a_conflict",
         ],
-        sometimes: &[],
+        sometimes: &["versions_registered_at_once_have_numbers_without_gap"],
         found_at_random: false,
     },
     Saboteur {
