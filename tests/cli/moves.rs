@@ -140,12 +140,13 @@ fn a_forged_plan_gains_nothing() {
         pass(plan);
         plan["approvals"] = json!([approval(plan)]);
     });
-    assert_eq!((code, error["kind"].as_str()), (2, Some("denied")), "{error:#}");
+    assert_eq!((code, error["kind"].as_str()), (3, Some("conflict")), "{error:#}");
+    assert!(error["context"]["changed"].as_str().unwrap().contains("approval of ann"), "{error:#}");
 
     let (code, error) = forge(&|plan| {
         pass(plan);
         for fact in plan["facts"].as_array_mut().unwrap() {
-            if fact["about"] == "approvals" || fact["about"] == "policy" {
+            if fact["about"] == "policy" {
                 fact["value"] = "none".into();
             }
         }

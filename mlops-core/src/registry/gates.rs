@@ -15,9 +15,6 @@ use crate::time::Instant;
 use crate::tracking::{Digest, RunStatus};
 use crate::{Key, Result};
 
-/// The fact that approvals are not bound to: they cannot have seen each other.
-pub(super) const APPROVALS: &str = "approvals";
-
 /// What a decision about moving the state's version into stage `to` depends on.
 pub(super) fn facts(state: &PromotionState, to: Stage) -> Result<Vec<Fact>> {
     let version = &state.version;
@@ -62,17 +59,6 @@ pub(super) fn basis(request: &PromotionRequest, facts: &[Fact]) -> Digest {
     Digest(*hasher.finalize().as_bytes())
 }
 
-pub(super) fn approvals_fact(approvals: &[Approval]) -> Fact {
-    let all = approvals
-        .iter()
-        .map(|approval| {
-            let at = approval.at.timestamp_micros();
-            format!("{} by {} at {at}", approval.verdict.as_str(), approval.actor)
-        })
-        .collect::<Vec<_>>();
-    fact(APPROVALS, if all.is_empty() { "none".to_owned() } else { all.join("; ") })
-}
-
 pub(super) fn policy_name(state: &PromotionState) -> String {
     state
         .policy
@@ -93,7 +79,7 @@ pub(super) fn role(
         (Some(_), None) => format!("{actor} has no role"),
         (Some(_), Some(role)) => format!("{actor} is {role}"),
     };
-    Ok(outcome(format!("role {needed}"), role >= Some(needed), evidence))
+    Ok(outcome("role", format!("role {needed}"), role >= Some(needed), evidence))
 }
 
 /// Whether the version comes from where it may come from.
@@ -104,8 +90,9 @@ pub(super) fn origin(
 ) -> Option<GateOutcome> {
     if request.rollback {
         return Some(match &state.held_before {
-            None => outcome("held the stage before", false, "it never did"),
+            None => outcome("held_before", "held the stage before", false, "it never did"),
             Some(held) => outcome(
+                "held_before",
                 "held the stage before",
                 true,
                 format!("since {}, by {} (journal {})", time(held.at), held.actor, held.sequence),
@@ -115,7 +102,12 @@ pub(super) fn origin(
     let from = rules.from.as_ref()?;
     let names = from.iter().map(|stage| stage.as_str()).collect::<Vec<_>>().join(" or ");
     let stage = state.version.stage;
-    Some(outcome(format!("comes from {names}"), from.contains(&stage), format!("is in {stage}")))
+    Some(outcome(
+        "from",
+        format!("comes from {names}"),
+        from.contains(&stage),
+        format!("is in {stage}"),
+    ))
 }
 
 /// How a gate comes out.
@@ -178,7 +170,7 @@ pub(super) fn judge(state: &PromotionState, gate: &Gate, now: Instant) -> Result
             }
         },
     };
-    Ok(outcome(gate.to_string(), passed, evidence))
+    Ok(outcome(gate.name(), gate.to_string(), passed, evidence))
 }
 
 /// The verdicts that count, and whether they suffice.
@@ -220,8 +212,12 @@ pub(super) fn approvals(
     };
     let rejected = names(Verdict::Reject);
     if !rejected.is_empty() {
-        let mut refused =
-            outcome("not rejected", false, format!("rejected by {}", rejected.join(", ")));
+        let mut refused = outcome(
+            "rejections",
+            "not rejected",
+            false,
+            format!("rejected by {}", rejected.join(", ")),
+        );
         if waive {
             refused.result = GateResult::Waived;
         }
@@ -235,7 +231,8 @@ pub(super) fn approvals(
             evidence.push_str(text);
         }
         let enough = approved.len() >= count as usize;
-        let mut outcome = outcome(format!("approved by {count} {role}"), enough, evidence);
+        let mut outcome =
+            outcome("approvals", format!("approved by {count} {role}"), enough, evidence);
         if waive && !enough {
             outcome.result = GateResult::Waived;
         }
@@ -448,9 +445,14 @@ fn fact(about: impl Into<String>, value: impl Display) -> Fact {
     Fact { about: about.into(), value: value.to_string() }
 }
 
-fn outcome(gate: impl Into<String>, passed: bool, evidence: impl Into<String>) -> GateOutcome {
+fn outcome(
+    kind: &str,
+    gate: impl Into<String>,
+    passed: bool,
+    evidence: impl Into<String>,
+) -> GateOutcome {
     let result = if passed { GateResult::Passed } else { GateResult::Failed };
-    GateOutcome { gate: gate.into(), result, evidence: evidence.into() }
+    GateOutcome { kind: kind.to_owned(), gate: gate.into(), result, evidence: evidence.into() }
 }
 
 #[cfg(test)]

@@ -6,9 +6,10 @@
 //! transaction. Nothing in a plan is believed but what it *asks for* and what it *saw*: gates, evidence
 //! and approvals are computed again, so a forged plan gains nothing.
 //!
-//! What a plan saw is its list of [`Fact`]s. If one of them is different when the plan is applied the
-//! answer is `Conflict`, with the facts that changed. An approval is bound to the same facts (but the
-//! approvals themselves): it counts only as long as everything that the approver saw is still so.
+//! What a plan saw is its list of [`Fact`]s. If one of them is different when the plan is applied, or an
+//! approval that the plan counted on counts no more, the answer is `Conflict`, with what changed. What
+//! was approved since does no harm. An approval is bound to the same facts: it counts only as long as
+//! everything that the approver saw is still so.
 
 use std::fmt;
 use std::str::FromStr;
@@ -145,10 +146,10 @@ fn read<T: serde::de::DeserializeOwned>(what: &'static str, body: &serde_json::V
     })
 }
 
-/// Something that a plan relied on.
+/// Something that a plan relied on, beside the approvals.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fact {
-    /// What it is about: `stage of churn/7`, `policy`, `approvals`.
+    /// What it is about: `stage of churn/7`, `policy`, `source run`.
     pub about: String,
     /// What was so.
     pub value: String,
@@ -214,6 +215,14 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    fn noun(self) -> &'static str {
+        match self {
+            Self::Approve => "approval",
+            Self::Reject => "rejection",
+            Self::Withdraw => "withdrawal",
+        }
+    }
+
     /// The verdict in lower case.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -227,6 +236,9 @@ impl Verdict {
 /// How one condition came out, with its evidence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GateOutcome {
+    /// What kind of condition: a gate by its [name](super::Gate::name), or `role`, `from`, `held_before`,
+    /// `rejections`, `approvals`.
+    pub kind: String,
     /// The condition, on one line.
     pub gate: String,
     /// How it came out.
@@ -290,7 +302,7 @@ pub struct PromotionPlan {
     pub steps: Vec<Step>,
     /// What it relied on.
     pub facts: Vec<Fact>,
-    /// The digest of the request's version and stage, and of the facts that approvals are bound to.
+    /// The digest of the request's version and stage, and of the facts: what approvals are bound to.
     pub basis: Digest,
 }
 
@@ -322,8 +334,6 @@ impl PromotionPlan {
         }
         let (approvals, outcome) = gates::approvals(state, &rules, basis, waive, now)?;
         outcomes.extend(outcome);
-        let mut facts = facts;
-        facts.push(gates::approvals_fact(&approvals));
         Ok(Self {
             policy: gates::policy_name(state),
             gates: outcomes,
@@ -362,7 +372,15 @@ impl PromotionPlan {
                 .with_source(error));
         }
         let fresh = Self::evaluate(state, self.request.clone(), actor, now)?;
-        let changes = changed(&self.facts, &fresh.facts);
+        let mut changes = changed(&self.facts, &fresh.facts);
+        changes.extend(self.approvals.iter().filter_map(|approval| {
+            let counts = fresh
+                .approvals
+                .iter()
+                .any(|now| (&now.actor, now.verdict) == (&approval.actor, approval.verdict));
+            let word = approval.verdict.noun();
+            (!counts).then(|| format!("{word} of {}: it counts no more", approval.actor))
+        }));
         if !changes.is_empty() {
             let mut error = conflict("something that the plan relied on has changed")
                 .with("version", &self.request.version);
@@ -403,13 +421,10 @@ impl PromotionPlan {
             return Ok(fresh);
         }
         if fresh.basis != self.basis {
-            let saw = |facts: &[Fact]| -> Vec<Fact> {
-                facts.iter().filter(|fact| fact.about != gates::APPROVALS).cloned().collect()
-            };
             let mut error =
                 Error::new(ErrorKind::Conflict, op, "something that the plan saw has changed")
                     .with("version", &self.request.version);
-            for change in changed(&saw(&self.facts), &saw(&fresh.facts)) {
+            for change in changed(&self.facts, &fresh.facts) {
                 error = error.with("changed", change);
             }
             return Err(error.with_hint("make a new plan, look at it, and decide about that"));
@@ -459,7 +474,7 @@ impl fmt::Display for PromotionPlan {
         let policy = if self.policy.is_empty() { "none" } else { &self.policy };
         writeln!(f, "\npolicy {policy}")?;
         let width = self.gates.iter().map(|gate| gate.gate.chars().count()).max().unwrap_or(0);
-        for GateOutcome { gate, result, evidence } in &self.gates {
+        for GateOutcome { gate, result, evidence, .. } in &self.gates {
             writeln!(f, "  {:<6}  {gate:<width$}  {evidence}", result.as_str())?;
         }
         for step in self.steps.iter().rev().skip(1) {

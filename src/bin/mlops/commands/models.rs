@@ -60,7 +60,7 @@ pub(crate) async fn run(
         Command::Show { what } => show::run(models, &what, output).await,
         Command::Plan { uri, to, reason, out, ignore_approvals } => {
             let plan = models.promotion_plan(&uri, to, &reason).await?;
-            moves::plan(models, &plan, out.as_deref(), ignore_approvals, output).await
+            moves::plan(&plan, out.as_deref(), ignore_approvals, output)
         }
         Command::Promote { what, reason } => {
             moves::promote(models, what, &reason.unwrap_or_default(), output).await
