@@ -20,6 +20,7 @@ mod capability;
 mod error;
 mod float;
 mod id;
+mod json;
 mod name;
 mod secret;
 
@@ -34,6 +35,7 @@ pub use arrow;
 pub use backend_url::BackendUrl;
 pub use capability::Capability;
 pub use error::{Error, ErrorKind, Result};
+pub use json::{MAX_JSON_DEPTH, check_json};
 pub use id::{ExperimentId, RunId, SpoolId};
 pub use name::{
     Alias, ArtifactPath, ExperimentName, Key, MAX_NAME_BYTES, MAX_PATH_BYTES, MAX_SEGMENT_BYTES,

@@ -11,7 +11,8 @@ use mlops_registry::backends::memory::MemoryStore;
 
 use crate::build::{ACTOR, NOW};
 use crate::{
-    Case, Fixture, Store, all_cases, differential, registry_differential, search_differential,
+    Case, Fixture, Store, all_cases, differential, registry_differential,
+    registry_search_differential, search_differential,
 };
 
 /// Why a backend cannot be tested here: its server is not installed, its variable is not set.
@@ -58,17 +59,24 @@ pub fn trials(backend: &Backend) -> Vec<Trial> {
     conformance(backend, strict())
 }
 
-/// Tests of random calls, [`differential`], [`registry_differential`] and [`search_differential`], with
-/// so many cases each.
+/// Tests of random calls, [`differential`] and [`registry_differential`], and of random searches,
+/// [`search_differential`] and [`registry_search_differential`], with so many cases each.
 pub fn random_trials(backend: &Backend, sequences: u32, searches: u32) -> Vec<Trial> {
     let (open, strict) = (backend.open, strict());
     let calls = move |_| differential(open, sequences);
     let finds = move |_| search_differential(open, searches);
     let registers = move |_| registry_differential(open, sequences);
+    let finds_models = move |_| registry_search_differential(open, searches);
     vec![
         trial(backend, "random_calls_end_as_in_the_model", strict, calls),
         trial(backend, "random_searches_find_what_the_model_finds", strict, finds),
         trial(backend, "random_calls_of_the_registry_end_as_in_the_model", strict, registers),
+        trial(
+            backend,
+            "random_searches_of_the_registry_find_what_the_model_finds",
+            strict,
+            finds_models,
+        ),
     ]
 }
 

@@ -15,7 +15,8 @@
 //! A test-suite is believed when it has been seen to fail. So there are [`saboteurs`]: backends that
 //! commit one sin each, such as losing an update or repeating a row across pages, and each must fail
 //! exactly the cases that name its sin. And because cases are what somebody thought of,
-//! [`differential`] and [`search_differential`] run random calls against a backend and against the
+//! [`differential`] and [`search_differential`], and for the registry [`registry_differential`] and
+//! [`registry_search_differential`], run random calls and searches against a backend and against the
 //! reference model, `MemoryStore`, and compare everything that can be seen.
 //!
 //! A backend whose server is absent is reported as ignored, with the reason; with
@@ -40,6 +41,7 @@ pub use backend::{Absent, Backend, Opened, memory, random_trials, strict, trials
 pub use case::{Case, Fixture, Store};
 pub use random::operations::differential;
 pub use random::registry::registry_differential;
+pub use random::registry_searches::registry_search_differential;
 pub use random::searches::search_differential;
 pub use random::{REGISTRY_SEQUENCES, SEARCHES, SEQUENCES};
 pub use registry::registry_cases;

@@ -1,9 +1,12 @@
 //! Random calls against a backend and the reference model, side by side.
 
 mod calls;
+mod filters;
 pub(crate) mod operations;
 pub(crate) mod registry;
 mod registry_calls;
+mod registry_population;
+pub(crate) mod registry_searches;
 mod registry_values;
 pub(crate) mod searches;
 

@@ -4,6 +4,7 @@
 //! As those of the tracker they are written against the documentation of the traits and not against
 //! any backend. The files follow the life of a version.
 
+mod abuse;
 mod aliases;
 mod approvals;
 mod bad_input;
@@ -48,6 +49,7 @@ pub fn registry_cases() -> Vec<Case> {
         facts::cases(),
         approvals::cases(),
         rollback::cases(),
+        abuse::cases(),
         history::cases(),
         trash::cases(),
         catalog::cases(),

@@ -41,6 +41,8 @@ fn a_bad_subscription_is_refused_when_it_is_stored() {
         "events: ['*']\nto: callback".to_owned(),
         "events: ['*']\nmodels: [../x]\nto: {command: {program: /bin/true}}".to_owned(),
         "events: ['*']".to_owned(),
+        "events: ['*']\nfrom: beginning\nto: {command: {program: /bin/true}}".to_owned(),
+        webhook("https://example.com/").replace("HOOK_SECRET", "whsec-pw"),
     ] {
         let (code, error) = subscribe(&store, "bad", &subscription);
         assert_eq!(code, 2, "{subscription}: {error:#}");
@@ -193,4 +195,79 @@ fn a_webhook_gets_a_signed_message_with_the_secret_of_the_environment() {
     );
     assert_eq!(header(sign::SIGNATURE_HEADER), signed);
     assert_eq!(header(sign::EVENT_HEADER), "version.rollback");
+}
+
+#[test]
+fn a_word_that_is_none_is_named_with_those_there_are() {
+    let store = Store::filled();
+    let subscription = "events: ['*']\nfrom: beginning\nto: {command: {program: /bin/true}}";
+    let (_, error) = subscribe(&store, "x", subscription);
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("`from` is `now` or `start`"), "{message}");
+    assert!(message.contains("beginning"), "{message}");
+}
+
+#[test]
+fn what_is_not_there_cannot_be_unsubscribed_once_or_twice() {
+    let store = Store::filled();
+    let missing = |name: &str| {
+        let (code, error) = store.refused(&format!("feed unsubscribe {name}"));
+        assert_eq!((code, &error["message"]), (4, &json!("no subscription has this name")));
+        assert_eq!(error["context"]["name"], name);
+    };
+    missing("nope");
+    let subscription = "events: ['*']\nto: {command: {program: /bin/true}}";
+    assert_eq!(subscribe(&store, "once", subscription).0, 0);
+    store.done("feed unsubscribe once");
+    missing("once");
+}
+
+#[test]
+fn the_path_of_a_webhook_is_shown_to_those_who_ask_for_it() {
+    let store = Store::filled();
+    let subscription = "events: ['*']\nto: {webhook: {url: 'https://hooks.example.com/services/T0/s3cret', secret: HOOK}}";
+    let (code, stored) = subscribe(&store, "chat", subscription);
+    assert!(code == 0 && !stored.to_string().contains("s3cret"), "{stored:#}");
+    let url = |listed: &serde_json::Value| {
+        listed[0]["subscription"]["to"]["webhook"]["url"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(url(&store.json("feed subscriptions")), "https://hooks.example.com/…");
+    let whole = "https://hooks.example.com/services/T0/s3cret";
+    assert_eq!(url(&store.json("feed subscriptions --show-urls")), whole);
+    let listed = store.done("feed subscriptions");
+    assert!(listed.contains("https://hooks.example.com/…") && !listed.contains("s3cret"));
+    assert!(store.done("feed subscriptions --show-urls").contains(whole));
+}
+
+#[test]
+fn a_change_that_is_never_taken_is_skipped_by_its_number() {
+    let store = Store::filled();
+    let subscription = "events: ['model.*']\nto: {command: {program: /bin/false}}";
+    assert_eq!(subscribe(&store, "stuck", subscription).0, 0);
+    store.done("models tag fraud a=1");
+    store.done("models tag fraud a=2");
+    let stuck_at = || {
+        let (code, error) = store.refused("feed deliver");
+        assert_eq!(code, 5);
+        assert!(error["hint"].as_str().unwrap().contains("feed skip"));
+        error["context"]["event"].as_str().unwrap().parse::<u64>().unwrap()
+    };
+    let number = stuck_at();
+    assert_eq!(stuck_at(), number, "one-shot deliveries never give up");
+    assert_eq!(store.json("feed undelivered"), json!([]));
+    assert_eq!(store.refused(&format!("feed skip stuck {}", number + 1)).0, 3);
+    assert_eq!(store.refused(&format!("feed skip nobody {number}")).0, 4);
+    let skipped = store.json(&format!("feed skip stuck {number}"));
+    assert_eq!((&skipped["sequence"], &skipped["error"]), (&json!(number), &json!("skipped")));
+    assert_eq!(stuck_at(), number + 1);
+    assert_eq!(store.json("feed undelivered")[0]["sequence"], number);
+    assert_eq!(store.refused(&format!("feed skip stuck {number}")).0, 3);
+}
+
+#[test]
+fn a_watch_that_would_never_wait_is_refused() {
+    let store = Store::filled();
+    let (code, error) = store.refused("feed watch --every 0s");
+    assert_eq!(code, 64);
+    assert!(error["message"].as_str().unwrap().contains("at least one second"), "{error:#}");
 }

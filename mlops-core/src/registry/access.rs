@@ -11,6 +11,11 @@ use serde::{Deserialize, Serialize};
 use crate::journal::Actor;
 use crate::{Error, ModelName, Result};
 
+/// The catalog's kind of access rules.
+pub const ACCESS_KIND: &str = "access";
+/// The name of the one document of access rules.
+pub const ACCESS_NAME: &str = "default";
+
 /// What somebody may do; each may do what those before it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -8,14 +8,19 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use super::access::{ACCESS_KIND, Access};
+use super::evidence::{DRILL_KIND, DrillSummary};
+use super::policy::{POLICY_KIND, StagePolicy};
 
 use crate::journal::Actor;
 use crate::lineage::{Node, NodeKind};
 use crate::time::Instant;
 use crate::tracking::Digest;
-use crate::{Error, Key, Result};
+use crate::{Error, Key, Result, check_json};
 
 /// Largest body of a document, in bytes of its JSON text.
 pub const MAX_DOCUMENT_BYTES: usize = 1 << 20;
@@ -92,22 +97,42 @@ impl PutDocument {
         self
     }
 
-    /// Checks the kind, and the size of the body.
+    /// Checks the kind and the body. What the registry itself reads (policies, access rules, drills) must
+    /// say what it should: a document that is not understood would stand in the way of every promotion.
     ///
     /// # Errors
-    /// `Invalid` for a kind with a `/`, which separates it from the name; above [`MAX_DOCUMENT_BYTES`].
+    /// `Invalid` for a kind with a `/`, which separates it from the name; a body above
+    /// [`MAX_DOCUMENT_BYTES`], or nested deeper than [`MAX_JSON_DEPTH`](crate::MAX_JSON_DEPTH); a policy, access
+    /// rules or a drill that are none.
     pub fn check(&self) -> Result<()> {
         if self.kind.contains('/') {
-            return Err(Error::invalid("catalog.put", "the kind contains a `/`")
-                .with("kind", &self.kind));
+            return Err(
+                Error::invalid("catalog.put", "the kind contains a `/`").with("kind", &self.kind)
+            );
         }
-        let bytes = self.body.as_ref().map_or(0, |body| body.to_string().len());
-        if bytes <= MAX_DOCUMENT_BYTES {
-            return Ok(());
+        let Some(body) = &self.body else { return Ok(()) };
+        let bytes = body.to_string().len();
+        if bytes > MAX_DOCUMENT_BYTES {
+            return Err(Error::invalid("catalog.put", "the document is too large")
+                .with("bytes", bytes)
+                .with("at_most", MAX_DOCUMENT_BYTES));
         }
-        Err(Error::invalid("catalog.put", "the document is too large")
-            .with("bytes", bytes)
-            .with("at_most", MAX_DOCUMENT_BYTES))
+        check_json("catalog.put", body)?;
+        match self.kind.as_str() {
+            POLICY_KIND => self.read::<StagePolicy>(body)?.check(),
+            ACCESS_KIND => self.read::<Access>(body)?.check(),
+            DRILL_KIND => self.read::<DrillSummary>(body).map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    fn read<T: DeserializeOwned>(&self, body: &Value) -> Result<T> {
+        T::deserialize(body).map_err(|e| {
+            Error::invalid("catalog.put", "the document does not say what its kind should")
+                .with("document", &self.node().id)
+                .with("problem", &e)
+                .with_source(e)
+        })
     }
 
     /// The document as a node of lineage and journal: `document:policy/churn`.
@@ -140,6 +165,6 @@ pub trait Catalog: Debug + Send + Sync + 'static {
     /// **Conflict.** The document does not have the version that was expected.
     /// **Idempotence.** The same body again returns the version that is there; so does deleting what
     /// is deleted. **Missing.** Deleting what was never there is `NotFound`.
-    /// **Invalid.** A kind with a `/`; a body above [`MAX_DOCUMENT_BYTES`].
+    /// **Invalid.** What [`PutDocument::check`] refuses.
     async fn put_document(&self, change: PutDocument) -> Result<Document>;
 }

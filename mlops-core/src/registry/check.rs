@@ -14,7 +14,7 @@ use serde_json::json;
 use super::model::{CreateModel, Model, ModelChanges};
 use super::version::{ModelVersion, RegisterVersion, VersionChanges};
 use crate::tracking::check::{blob, instant, one_wish_per_tag, text, texts};
-use crate::tracking::Digest;
+use crate::tracking::{Blob, Digest};
 use crate::{Alias, Error, ErrorKind, Result};
 
 /// Longest environment of a manifest, and most bytes of a manifest's JSON text: 16 MiB.
@@ -49,23 +49,25 @@ pub fn model_changes(changes: &ModelChanges) -> Result<()> {
     }
 }
 
-/// Checks what [`Registry::register`](super::Registry::register) is given.
+/// Checks what [`Registry::register`](super::Registry::register) is given, and returns the manifest as it
+/// is stored and hashed: its JSON text, which is the dear part of registering.
 ///
 /// # Errors
 /// `Invalid` for a manifest that contradicts itself or is too large, objects that are not exactly those
 /// of its files, or a text, attestation or instant that may not be stored.
-pub fn register(options: &RegisterVersion) -> Result<()> {
+pub fn register(options: &RegisterVersion) -> Result<String> {
     let op = "registry.register";
     let manifest = &options.manifest;
     manifest.check()?;
-    let bytes = manifest.to_json().len();
-    if bytes > MAX_MANIFEST_BYTES {
+    let json = manifest.to_json();
+    if json.len() > MAX_MANIFEST_BYTES {
         return Err(Error::invalid(op, "the manifest is too large")
-            .with("bytes", bytes)
+            .with("bytes", json.len())
             .with("at_most", MAX_MANIFEST_BYTES));
     }
     manifest.inputs.iter().try_for_each(crate::tracking::check::input)?;
     texts("param", &manifest.params)?;
+    manifest.environment.as_ref().map_or(Ok(()), |e| crate::check_json("environment", e))?;
     let mut sizes: BTreeMap<Digest, u64> = BTreeMap::new();
     for object in &options.objects {
         blob(&object.blob)?;
@@ -103,12 +105,15 @@ pub fn register(options: &RegisterVersion) -> Result<()> {
             .with("bytes", origin.len())
             .with("at_most", MAX_ORIGIN_BYTES));
     }
-    let Some(imported) = &options.imported else { return Ok(()) };
+    if options.author.is_some() && options.origin.is_none() {
+        return Err(Error::invalid(op, "only a copy names another author than the one who calls"));
+    }
+    let Some(imported) = &options.imported else { return Ok(json) };
     instant(imported.created)?;
     if imported.number.is_some_and(|number| number == 0 || i64::try_from(number).is_err()) {
         return Err(Error::invalid(op, "an imported number is not within 1..=2^63 - 1"));
     }
-    Ok(())
+    Ok(json)
 }
 
 /// Checks what [`Registry::update_version`](super::Registry::update_version) is given.
@@ -148,8 +153,9 @@ pub fn model_trash(deleted: bool, changes: &ModelChanges) -> Result<()> {
 pub fn version_trash(deleted: bool, model_deleted: bool, changes: &VersionChanges) -> Result<()> {
     let op = "registry.update_version";
     if model_deleted && *changes != VersionChanges::default() {
-        return Err(Error::invalid(op, "the model is in the trash")
-            .with_hint("restore the model first"));
+        return Err(
+            Error::invalid(op, "the model is in the trash").with_hint("restore the model first")
+        );
     }
     let only = VersionChanges { deleted: changes.deleted, ..VersionChanges::default() };
     trash(op, deleted, changes.deleted, *changes == only)
@@ -231,6 +237,22 @@ pub fn object_is_gone(digest: Digest) -> Error {
         .with_hint("upload it, then offer it as uploaded")
 }
 
+/// Checks that an offered object has the size of the known one of its digest.
+///
+/// # Errors
+/// `Invalid` if not: one of the two sizes is a lie, and the version could never be read.
+pub fn same_size(known: Option<&Blob>, offered: &Blob) -> Result<()> {
+    match known {
+        Some(known) if known.size != offered.size => {
+            Err(Error::invalid("registry.register", "an object of this digest has another size")
+                .with("digest", offered.digest)
+                .with("stored_bytes", known.size)
+                .with("offered_bytes", offered.size))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The error for an alias of a version that is not there.
 #[cold]
 pub fn no_such_version(alias: &Alias, number: u64) -> Error {
@@ -241,6 +263,9 @@ pub fn no_such_version(alias: &Alias, number: u64) -> Error {
 
 /// What is there `after` a change and was not `before` it, as it is stored: NaN is the same as NaN.
 pub fn new_findings<T: Serialize>(before: &[T], after: Vec<T>) -> Vec<T> {
+    if before.is_empty() {
+        return after;
+    }
     let before: Vec<_> = before.iter().map(|item| json!(item)).collect();
     after.into_iter().filter(|item| !before.contains(&json!(item))).collect()
 }

@@ -15,13 +15,16 @@ use crate::time::Instant;
 use crate::tracking::{Digest, RunStatus};
 use crate::{Key, Result};
 
+/// By how much the clocks of two machines may differ: fifteen minutes.
+const CLOCKS_DIFFER_HOURS: f64 = 0.25;
+
 /// What a decision about moving the state's version into stage `to` depends on.
 pub(super) fn facts(state: &PromotionState, to: Stage) -> Result<Vec<Fact>> {
     let version = &state.version;
     let id = version.id();
     let mut facts = vec![
         fact(format!("stage of {id}"), version.stage),
-        fact(format!("manifest of {id}"), short(version.digest)),
+        fact(format!("manifest of {id}"), version.digest),
         fact(format!("findings about {id}"), findings(version)),
         fact(
             format!("{to} of {}", version.model),
@@ -52,7 +55,8 @@ pub(super) fn basis(request: &PromotionRequest, facts: &[Fact]) -> Digest {
     let mut hasher = blake3::Hasher::new();
     let version = request.version.to_string();
     let all = facts.iter().flat_map(|fact| [fact.about.as_str(), fact.value.as_str()]);
-    for text in [version.as_str(), request.to.as_str()].into_iter().chain(all) {
+    let way = if request.rollback { "back" } else { "on" };
+    for text in [version.as_str(), request.to.as_str(), way].into_iter().chain(all) {
         hasher.update(&(text.len() as u64).to_le_bytes());
         hasher.update(text.as_bytes());
     }
@@ -148,7 +152,9 @@ pub(super) fn judge(state: &PromotionState, gate: &Gate, now: Instant) -> Result
         Gate::Signed { keys } => {
             let by = state.version.attestations.iter().find(|a| keys.contains(&a.key));
             match by {
-                Some(attestation) => (true, format!("by {}…", &attestation.key[..8])),
+                Some(attestation) => {
+                    (true, format!("by {}…", attestation.key.get(..8).unwrap_or_default()))
+                }
                 None => (false, "no trusted key signed it".to_owned()),
             }
         }
@@ -156,7 +162,7 @@ pub(super) fn judge(state: &PromotionState, gate: &Gate, now: Instant) -> Result
             None => (false, "there was none".to_owned()),
             Some(drill) => {
                 let good = drill.passed
-                    && hours_since(drill.at, now) <= *within_hours
+                    && is_within(drill.at, now, *within_hours)
                     && rpo_secs.is_none_or(|most| drill.rpo_secs <= most)
                     && rto_secs.is_none_or(|most| drill.rto_secs <= most);
                 let word = if drill.passed { "passed" } else { "failed" };
@@ -194,12 +200,11 @@ pub(super) fn approvals(
         let mut ignore = |why: &str| ignored.push(format!("{} {why}", approval.actor));
         if state.role(&approval.actor)? < Some(role) {
             ignore("lacks the role");
-        } else if !rejects && approval.actor == state.version.author {
+        } else if !rejects && state.version.is_made_by(&approval.actor) {
             ignore("is the author");
         } else if !rejects && approval.basis != basis {
             ignore("saw something else");
-        } else if !rejects && valid_hours.is_some_and(|hours| hours_since(approval.at, now) > hours)
-        {
+        } else if !rejects && valid_hours.is_some_and(|hours| !is_within(approval.at, now, hours)) {
             ignore("approved too long ago");
         } else {
             counted.push(approval.clone());
@@ -218,7 +223,10 @@ pub(super) fn approvals(
             false,
             format!("rejected by {}", rejected.join(", ")),
         );
-        if waive {
+        // Who rejected it after it last served knew more than those who let it serve.
+        let held = state.held_before.as_ref().map(|held| held.at);
+        let stale = |word: &Approval| word.verdict != Verdict::Reject || Some(word.at) <= held;
+        if waive && counted.iter().all(stale) {
             refused.result = GateResult::Waived;
         }
         outcomes.push(refused);
@@ -300,7 +308,11 @@ fn better(
         };
         if let Some(wanted) = evaluation {
             let data = |version| evaluated(version, wanted).and_then(|report| report.data.clone());
-            if data(&state.version) != data(holder) {
+            let (ours, theirs) = (data(&state.version), data(holder));
+            if ours.is_none() || theirs.is_none() {
+                return (false, format!("an evaluation {wanted} does not name its data"));
+            }
+            if ours != theirs {
                 return (
                     false,
                     format!("{wanted} was on other data for version {}", holder.number),
@@ -341,7 +353,7 @@ fn suite(version: &ModelVersion, name: &Key, within: Option<f64>, now: Instant) 
     let Some(report) = found else { return (false, "it was not run".to_owned()) };
     let good = report.checks.saturating_sub(report.failed);
     let evidence = format!("{good} of {} checks passed, {}", report.checks, time(report.at));
-    let fresh = within.is_none_or(|hours| hours_since(report.at, now) <= hours);
+    let fresh = within.is_none_or(|hours| is_within(report.at, now, hours));
     (report.passed && fresh, evidence)
 }
 
@@ -393,15 +405,18 @@ fn findings(version: &ModelVersion) -> String {
         return "none".to_owned();
     }
     let text = serde_json::to_string(&(&version.evidence, &version.attestations));
-    short(Digest(*blake3::hash(text.unwrap_or_default().as_bytes()).as_bytes()))
+    Digest(*blake3::hash(text.unwrap_or_default().as_bytes()).as_bytes()).to_string()
 }
 
 fn document(document: Option<&super::catalog::Document>) -> String {
     document.map_or_else(|| "none".to_owned(), |d| format!("{}@{}", d.name, d.version))
 }
 
-fn hours_since(at: Instant, now: Instant) -> f64 {
-    (now.timestamp_micros() - at.timestamp_micros()) as f64 / 3.6e9
+/// Whether something happened at most so long ago. What lies ahead by more than clocks differ did not:
+/// a report from the future would be fresh for ever.
+fn is_within(at: Instant, now: Instant, hours: f64) -> bool {
+    let ago = (now.timestamp_micros() - at.timestamp_micros()) as f64 / 3.6e9;
+    (-CLOCKS_DIFFER_HOURS..=hours).contains(&ago)
 }
 
 /// Six significant digits, for people; the value itself stands in the manifest or the finding.
@@ -428,13 +443,6 @@ fn counted(count: usize, what: &str) -> String {
 /// An instant as it is written everywhere else, to the second.
 fn time(at: Instant) -> String {
     at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
-}
-
-/// Twelve digits tell any two apart that anybody will see.
-fn short(digest: Digest) -> String {
-    let mut text = digest.to_string();
-    text.truncate(12);
-    text
 }
 
 fn cut(commit: &str) -> &str {

@@ -69,7 +69,9 @@ pub struct ManifestFile {
 }
 
 /// What kind of file it is, as far as loading it may run code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FileFormat {
@@ -237,8 +239,9 @@ impl Manifest {
         if let Some(profile) = &self.profile
             && !paths.contains(profile.as_str())
         {
-            return Err(Error::invalid(op, "its profile is none of its files")
-                .with("profile", profile));
+            return Err(
+                Error::invalid(op, "its profile is none of its files").with("profile", profile)
+            );
         }
         self.signature.as_ref().map_or(Ok(()), Signature::check)
     }
@@ -252,7 +255,12 @@ impl Manifest {
 
     /// The digest of everything in it.
     pub fn digest(&self) -> Digest {
-        Digest(*blake3::hash(self.to_json().as_bytes()).as_bytes())
+        Self::digest_of(&self.to_json())
+    }
+
+    /// The digest of a manifest whose text this is.
+    pub fn digest_of(json: &str) -> Digest {
+        Digest(*blake3::hash(json.as_bytes()).as_bytes())
     }
 
     /// How many bytes its files have.

@@ -27,7 +27,7 @@ mod state;
 mod uri;
 mod version;
 
-pub use access::{Access, Grant, Role};
+pub use access::{ACCESS_KIND, ACCESS_NAME, Access, Grant, Role};
 pub use catalog::{Catalog, Document, MAX_DOCUMENT_BYTES, PutDocument};
 pub use contract::Registry;
 pub use evidence::{

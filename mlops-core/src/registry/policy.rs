@@ -104,7 +104,8 @@ pub enum RollbackRule {
     /// approvals are shown and waived: going back must not wait for anybody.
     #[default]
     HeldBefore,
-    /// All that a promotion has to show.
+    /// All that a promotion has to show, but for the stage that it comes from; and that it held the stage
+    /// before.
     AsPromotion,
 }
 
@@ -153,7 +154,7 @@ pub enum Gate {
         at_most: Option<f64>,
     },
     /// A metric is better than that of every version now in the stage, by a margin. Passes if there is
-    /// none. Missing values and NaN, on either side, fail.
+    /// none: who may empty a stage is a matter of the rules of the stages that a version may go to. Missing values and NaN, on either side, fail.
     BetterThanCurrent {
         /// The metric.
         name: Key,
@@ -282,6 +283,36 @@ impl StagePolicy {
         for (stage, rules) in &self.stages {
             rules.check(*stage).map_err(|error| error.with("stage", stage))?;
         }
+        // Stages without rules make room too, by default.
+        Stage::ALL.into_iter().try_for_each(|stage| self.check_room(stage))
+    }
+}
+
+impl StagePolicy {
+    /// A version that makes room must go where that needs no decision.
+    fn check_room(&self, stage: Stage) -> Result<()> {
+        let rules = self.rules(stage);
+        if rules.holders != Some(Holders::One) {
+            return if rules.displaced_to.is_none() {
+                Ok(())
+            } else {
+                Err(Error::invalid("policy", "where many versions may be none is displaced")
+                    .with("stage", stage))
+            };
+        }
+        let to = rules.displaced_to.unwrap_or(Stage::Archived);
+        let there = self.rules(to);
+        let asks = !there.gates.is_empty() || there.approvals.is_some() || there.from.is_some();
+        if to == stage || there.holders == Some(Holders::One) || asks {
+            return Err(Error::invalid(
+                "policy",
+                "a displaced version would go where it is, where there is room for one, or where \
+                 something is asked for",
+            )
+            .with("stage", stage)
+            .with("displaced_to", to)
+            .with_hint("name a stage that holds many and asks for nothing, such as Archived"));
+        }
         Ok(())
     }
 }
@@ -294,12 +325,6 @@ impl StageRules {
         }
         if self.from.as_ref().is_some_and(|from| from.iter().all(|from| *from == stage)) {
             return invalid("no other stage is one that a version may come from");
-        }
-        if self.displaced_to == Some(stage) {
-            return invalid("a displaced version would go where it is");
-        }
-        if self.displaced_to.is_some() && self.holders == Some(Holders::Many) {
-            return invalid("where many versions may be none is displaced");
         }
         if stage == Stage::None && self.holders == Some(Holders::One) {
             return invalid("every new version is in `None`, so it holds many");
@@ -357,7 +382,10 @@ impl Gate {
                 check_hours("recovery_drill", *within_hours).map_err(named)?;
                 for bound in [rpo_secs, rto_secs].into_iter().flatten() {
                     if !bound.is_finite() || *bound < 0.0 {
-                        return Err(named(Error::invalid("policy", "a bound of the drill is no finite number of 0 or more")));
+                        return Err(named(Error::invalid(
+                            "policy",
+                            "a bound of the drill is no finite number of 0 or more",
+                        )));
                     }
                 }
                 Ok(())
@@ -373,11 +401,15 @@ impl Gate {
                 if !keys.is_empty() && keys.iter().all(is_key) {
                     return Ok(());
                 }
-                Err(named(Error::invalid("policy", "names no keys, or one that is not 64 lower-case hexadecimal digits")))
+                Err(named(Error::invalid(
+                    "policy",
+                    "names no keys, or one that is not 64 lower-case hexadecimal digits",
+                )))
             }
-            Self::Profile | Self::SignatureCompatible | Self::CodeCommitted | Self::Files { .. } => {
-                Ok(())
-            }
+            Self::Profile
+            | Self::SignatureCompatible
+            | Self::CodeCommitted
+            | Self::Files { .. } => Ok(()),
         }
     }
 }

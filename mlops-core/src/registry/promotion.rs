@@ -21,7 +21,7 @@ use super::catalog::Document;
 use super::evidence::DrillSummary;
 use super::gates;
 use super::model::Model;
-use super::policy::{Holders, RollbackRule, StagePolicy, StageRules};
+use super::policy::{Gate, Holders, RollbackRule, StagePolicy, StageRules};
 use super::stage::Stage;
 use super::uri::VersionId;
 use super::version::ModelVersion;
@@ -74,7 +74,7 @@ pub struct PromotionState {
     /// The version that shall move.
     pub version: ModelVersion,
     /// The versions that are in the stage now and not in the trash, the one that came there last at the
-    /// end; none for `None`, where every version starts and none makes room.
+    /// end; none unless the decision [needs](PromotionState::needs_holders) them.
     pub holders: Vec<ModelVersion>,
     /// The policy of the model, or else the default one; `None` if there is neither.
     pub policy: Option<Document>,
@@ -86,7 +86,8 @@ pub struct PromotionState {
     pub run: Option<Run>,
     /// The last recovery drill, if there was one: the catalog's `drill`/`latest`.
     pub drill: Option<Document>,
-    /// The last time that the version came into the stage, if it ever did.
+    /// For a rollback: how the version came into the stage that it is to go back to, if it is one of
+    /// those that [`StageMove::way_back`] names.
     pub held_before: Option<StageMove>,
 }
 
@@ -116,6 +117,21 @@ impl PromotionState {
             Some(body) => read("policy", body)?,
         };
         Ok(policy.rules(to))
+    }
+
+    /// Whether a decision about moving into stage `to` looks at the versions that are there: if it makes
+    /// room, or a gate compares with them. Backends leave [`PromotionState::holders`] empty otherwise.
+    ///
+    /// # Errors
+    /// As [`PromotionState::rules`].
+    pub fn needs_holders(&self, to: Stage) -> Result<bool> {
+        let rules = self.rules(to)?;
+        let compares = |gate: &Gate| {
+            matches!(gate, Gate::BetterThanCurrent { .. } | Gate::SignatureCompatible)
+        };
+        // Every version starts in `None` and nothing makes room there.
+        Ok(to != Stage::None
+            && (rules.holders == Some(Holders::One) || rules.gates.iter().any(compares)))
     }
 
     /// The role of `actor` for the model; admin if there are no access rules.
@@ -434,7 +450,7 @@ impl PromotionPlan {
                 .with("actor", actor)
                 .with("version", &self.request.version))
         };
-        if verdict == Verdict::Approve && *actor == state.version.author {
+        if verdict == Verdict::Approve && state.version.is_made_by(actor) {
             return denied("the author of a version cannot approve it");
         }
         let needed = state.rules(self.request.to)?.approvals.map_or(Role::Approver, |r| r.role);
@@ -534,6 +550,23 @@ impl StageMove {
             gates: Vec::new(),
             approvals: Vec::new(),
         }
+    }
+
+    /// The moves that a rollback may undo to: those by which versions came into a stage by a decision, or
+    /// with an import, and were not rolled back from since; the last one at the end.
+    ///
+    /// Promotions put one on top; a rollback takes away what lies above the one that it goes back to. A
+    /// version that another one displaced into the stage was not decided about, and is not one of them.
+    pub fn way_back(history: &[Self], stage: Stage) -> Vec<&Self> {
+        let mut held: Vec<&Self> = Vec::new();
+        let came = |step: &&Self| step.to == stage && step.cause != MoveCause::Displaced;
+        for step in history.iter().filter(came) {
+            match held.iter().rposition(|before| before.number == step.number) {
+                Some(at) if step.cause == MoveCause::Rollback => held.truncate(at + 1),
+                _ => held.push(step),
+            }
+        }
+        held
     }
 
     /// The versions that were in a stage at an instant, by a model's whole history in order.
@@ -644,4 +677,37 @@ fn changed(before: &[Fact], now: &[Fact]) -> Vec<String> {
         }
     }
     changes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::from_micros_lossy;
+
+    fn moves(steps: &[(u64, MoveCause)]) -> Vec<StageMove> {
+        let actor = Actor::new("ann").unwrap();
+        let make = |(at, (number, cause)): (usize, &(u64, MoveCause))| {
+            let step = Step { number: *number, from: Stage::Staging, to: Stage::Production };
+            StageMove::new(at as u64, from_micros_lossy(at as i64), actor.clone(), &step, *cause)
+        };
+        steps.iter().enumerate().map(make).collect()
+    }
+
+    #[test]
+    fn each_rollback_goes_one_further_back() {
+        use MoveCause::{Promote, Rollback};
+        let back = |history: &[StageMove], stage| {
+            StageMove::way_back(history, stage).iter().map(|held| held.number).collect::<Vec<_>>()
+        };
+        let way = |steps: &[(u64, MoveCause)]| back(&moves(steps), Stage::Production);
+
+        assert_eq!(way(&[(1, Promote), (2, Promote), (3, Promote)]), [1, 2, 3]);
+        assert_eq!(way(&[(1, Promote), (2, Promote), (3, Promote), (2, Rollback)]), [1, 2]);
+        let displaced = [(1, Promote), (2, MoveCause::Displaced), (3, Promote)];
+        assert_eq!(way(&displaced), [1, 3], "nobody decided about the second one");
+        // What was rolled back from comes back into the way only by a promotion.
+        let again = [(1, Promote), (2, Promote), (1, Rollback), (2, Promote)];
+        assert_eq!(way(&again), [1, 2]);
+        assert_eq!(back(&moves(&again), Stage::Staging), [0; 0]);
+    }
 }

@@ -26,8 +26,10 @@ pub struct ModelVersion {
     pub digest: Digest,
     /// Everything about it that cannot change.
     pub manifest: Manifest,
-    /// Who registered it.
+    /// Who made it: who registered it, or whom the registry that it was copied or imported from names.
     pub author: Actor,
+    /// Who made the call that registered it here.
+    pub registrar: Actor,
     /// When it was registered.
     pub created: Instant,
     /// When anything about it last changed.
@@ -76,6 +78,7 @@ impl ModelVersion {
             number: id.number,
             digest,
             manifest,
+            registrar: author.clone(),
             author,
             created,
             updated: created,
@@ -93,6 +96,11 @@ impl ModelVersion {
     /// Its name for ever.
     pub fn id(&self) -> VersionId {
         VersionId::new(self.model.clone(), self.number)
+    }
+
+    /// Whether somebody is its author or registered it: they cannot approve it.
+    pub fn is_made_by(&self, actor: &Actor) -> bool {
+        *actor == self.author || *actor == self.registrar
     }
 
     /// Adds evidence in its place: sorted by kind and name, one of each.
@@ -168,6 +176,8 @@ pub struct RegisterVersion {
     pub reuse: bool,
     /// For copies: where it was copied from. Its source run need not exist here.
     pub origin: Option<String>,
+    /// For copies: who made it there. `Invalid` without [`RegisterVersion::origin`].
+    pub author: Option<Actor>,
     /// For imports: the facts of another registry.
     pub imported: Option<ImportedVersion>,
 }
@@ -235,6 +245,7 @@ impl RegisterVersion {
             attestations: Vec::new(),
             reuse: false,
             origin: None,
+            author: None,
             imported: None,
         }
     }
@@ -284,6 +295,12 @@ impl RegisterVersion {
     /// Says where it was copied from.
     pub fn with_origin(mut self, origin: impl Into<String>) -> Self {
         self.origin = Some(origin.into());
+        self
+    }
+
+    /// Says who made it where it was copied from.
+    pub fn with_author(mut self, author: Actor) -> Self {
+        self.author = Some(author);
         self
     }
 

@@ -17,7 +17,9 @@ use super::run::{
     Blob, CreateRun, DatasetContext, DatasetInput, Lease, MAX_VALUE_BYTES, RunStatus,
 };
 use crate::time::{self, Instant};
-use crate::{ArtifactPath, Error, ErrorKind, Key, MAX_NAME_BYTES, Result, RunId, RunName};
+use crate::{
+    ArtifactPath, Error, ErrorKind, Key, MAX_NAME_BYTES, Result, RunId, RunName, check_json,
+};
 
 /// Longest source of a dataset, in bytes.
 pub const MAX_SOURCE_BYTES: usize = 4_096;
@@ -389,6 +391,7 @@ pub(crate) fn input(input: &DatasetInput) -> Result<()> {
                 .with("bytes", bytes)
                 .with("at_most", MAX_SCHEMA_BYTES));
         }
+        check_json("dataset.schema", schema)?;
     }
     input.rows.map_or(Ok(()), |rows| stored_number("dataset.rows", rows))
 }

@@ -15,22 +15,23 @@ use url::{Host, Url};
 const MAX_URL_BYTES: usize = 2_048;
 
 /// Networks of IPv4 that are not public: where they start, and how many bits they share.
-const NOT_PUBLIC_V4: [([u8; 4], u32); 15] = [
-    ([0, 0, 0, 0], 8),       // this network
-    ([10, 0, 0, 0], 8),      // private
-    ([100, 64, 0, 0], 10),   // shared by carriers; some clouds' metadata
-    ([127, 0, 0, 0], 8),     // loopback
-    ([169, 254, 0, 0], 16),  // link-local; 169.254.169.254 is most clouds' metadata
-    ([172, 16, 0, 0], 12),   // private
-    ([192, 0, 0, 0], 24),    // protocol assignments
-    ([192, 0, 2, 0], 24),    // documentation
-    ([192, 88, 99, 0], 24),  // relays of 6to4, retired
-    ([192, 168, 0, 0], 16),  // private
-    ([198, 18, 0, 0], 15),   // benchmarks
-    ([198, 51, 100, 0], 24), // documentation
-    ([203, 0, 113, 0], 24),  // documentation
-    ([224, 0, 0, 0], 4),     // multicast
-    ([240, 0, 0, 0], 4),     // reserved, broadcast
+const NOT_PUBLIC_V4: [([u8; 4], u32); 16] = [
+    ([0, 0, 0, 0], 8),        // this network
+    ([10, 0, 0, 0], 8),       // private
+    ([100, 64, 0, 0], 10),    // shared by carriers; some clouds' metadata
+    ([127, 0, 0, 0], 8),      // loopback
+    ([168, 63, 129, 16], 32), // Azure's host, for its machines only
+    ([169, 254, 0, 0], 16),   // link-local; 169.254.169.254 is most clouds' metadata
+    ([172, 16, 0, 0], 12),    // private
+    ([192, 0, 0, 0], 24),     // protocol assignments
+    ([192, 0, 2, 0], 24),     // documentation
+    ([192, 88, 99, 0], 24),   // relays of 6to4, retired
+    ([192, 168, 0, 0], 16),   // private
+    ([198, 18, 0, 0], 15),    // benchmarks
+    ([198, 51, 100, 0], 24),  // documentation
+    ([203, 0, 113, 0], 24),   // documentation
+    ([224, 0, 0, 0], 4),      // multicast
+    ([240, 0, 0, 0], 4),      // reserved, broadcast
 ];
 
 /// Checks a webhook's URL as far as that goes without asking for the addresses of its name.
@@ -67,6 +68,14 @@ pub(super) fn check_url(text: &str, permit_private: bool) -> Result<Url> {
         return Err(refused(url.host_str().unwrap_or_default(), None));
     }
     Ok(url)
+}
+
+/// The URL as it can be shown: scheme, host and port. What stands behind them is often a secret.
+pub(super) fn shown(text: &str) -> String {
+    let Ok(url) = Url::parse(text) else { return "…".to_owned() };
+    let rest = if url.path() == "/" && url.query().is_none() { "" } else { "…" };
+    let authority = &url[url::Position::BeforeHost..url::Position::AfterPort];
+    format!("{}://{authority}/{rest}", url.scheme())
 }
 
 /// The error for a host, or for an address that a host's name stands for.
@@ -125,6 +134,7 @@ mod tests {
             "100.128.0.0",
             "172.32.0.1",
             "192.0.1.1",
+            "168.63.129.15",
             "169.253.0.1",
             "223.255.255.255",
             "2606:4700::1111",
@@ -142,6 +152,8 @@ mod tests {
             "100.64.0.1",
             "127.0.0.1",
             "127.9.9.9",
+            "168.63.129.16",
+            "::ffff:168.63.129.16",
             "169.254.169.254",
             "172.16.0.1",
             "172.31.255.255",
@@ -200,6 +212,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_shown_of_a_url_ends_with_its_host() {
+        for (url, seen) in [
+            ("https://hooks.example.com/services/T0/B0/s3cret", "https://hooks.example.com/…"),
+            ("http://[::1]:8080/?token=s3cret", "http://[::1]:8080/…"),
+            ("https://ann:s3cret@example.com/", "https://example.com/"),
+            ("s3cret", "…"),
+        ] {
+            assert_eq!(shown(url), seen);
+        }
+    }
+
+    #[test]
     fn a_private_address_needs_a_permit_however_it_is_written() {
         for url in [
             "http://127.0.0.1/",
@@ -217,6 +241,7 @@ mod tests {
             "http://[fd00:ec2::254]/",
             "http://10.0.0.1/",
             "http://100.100.100.200/",
+            "http://168.63.129.16/?comp=versions",
         ] {
             let error = check_url(url, false).unwrap_err();
             assert!(error.to_string().contains("not a public one"), "{url}: {error}");

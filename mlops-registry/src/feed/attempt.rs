@@ -50,10 +50,11 @@ impl Attempt {
         feed: &super::Parts,
         name: &mlops_core::Key,
         target: &Target,
+        store: &str,
         event: Event,
     ) -> Result<Option<Self>, Failure> {
         let options = &feed.options;
-        let message = || Message::new(&options.store, &event);
+        let message = || Message::new(store, &event);
         Ok(Some(match target {
             Target::Webhook(hook) => {
                 let secret = (feed.secrets)(&hook.secret).filter(|s| !s.expose().is_empty());

@@ -28,7 +28,7 @@ use super::options::FeedOptions;
 /// Longest head of an answer, in bytes.
 const MAX_HEAD_BYTES: usize = 32 << 10;
 /// Most headers of an answer.
-const MAX_HEADERS: usize = 128;
+const MAX_HEADERS: usize = 256;
 
 /// The addresses of a name and port.
 pub(super) type Resolve = fn(&str, u16) -> io::Result<Vec<SocketAddr>>;
@@ -78,6 +78,11 @@ impl Client {
         let broken = |e: io::Error| {
             let message = match e.kind() {
                 io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => "the receiver is too slow",
+                _ if is_tls(&e) => "no trusted connection to the receiver",
+                io::ErrorKind::InvalidData => "the receiver's answer is a bad one",
+                io::ErrorKind::UnexpectedEof => {
+                    "the receiver ended the connection without an answer"
+                }
                 _ => "the receiver cannot be reached",
             };
             let error = Error::unavailable("feed.webhook", message).with("host", host);
@@ -168,11 +173,18 @@ fn head(url: &Url, headers: &[(&str, &str)], length: usize) -> Vec<u8> {
     head.into_bytes()
 }
 
-/// The first address that answers.
+/// Whether it is the TLS that failed: a certificate, most of the time.
+fn is_tls(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|source| source.is::<rustls::Error>())
+}
+
+/// The first address that answers. Each gets its share of the time that is left, so that one that
+/// swallows what is sent to it (a broken IPv6 route) leaves some for the others.
 fn connect(addresses: &[SocketAddr], deadline: Instant) -> io::Result<TcpStream> {
     let mut trouble = io::Error::from(io::ErrorKind::NotFound);
-    for address in addresses {
-        match TcpStream::connect_timeout(address, left(deadline)?) {
+    let counted = (1..=u32::try_from(addresses.len()).unwrap_or(u32::MAX)).rev();
+    for (remaining, address) in counted.zip(addresses) {
+        match TcpStream::connect_timeout(address, share(left(deadline)?, remaining)) {
             Ok(tcp) => {
                 tcp.set_nodelay(true)?;
                 return Ok(tcp);
@@ -202,7 +214,10 @@ fn read_head(stream: &mut impl Read) -> io::Result<(u16, Option<String>)> {
     loop {
         let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut response = httparse::Response::new(&mut headers);
-        let parsed = response.parse(&head).map_err(|e| invalid(format!("no HTTP: {e}")))?;
+        let parsed = response.parse(&head).map_err(|e| match e {
+            httparse::Error::TooManyHeaders => invalid(format!("more than {MAX_HEADERS} headers")),
+            e => invalid(format!("no HTTP: {e}")),
+        })?;
         match (parsed, response.code) {
             // "Wait, there is more": 103 and the like.
             (httparse::Status::Complete(length), Some(100..=199)) => {
@@ -221,7 +236,8 @@ fn read_head(stream: &mut impl Read) -> io::Result<(u16, Option<String>)> {
             return Err(invalid("the answer's head is too long".to_owned()));
         }
         match stream.read(&mut chunk)? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            0 if head.is_empty() => return Err(io::ErrorKind::UnexpectedEof.into()),
+            0 => return Err(invalid("the answer ends within its head".to_owned())),
             read => head.extend_from_slice(&chunk[..read]),
         }
     }
@@ -288,6 +304,11 @@ impl Write for Bounded {
     fn flush(&mut self) -> io::Result<()> {
         self.tcp.flush()
     }
+}
+
+/// The time for one of `remaining` addresses; never zero, as [`left`].
+fn share(left: Duration, remaining: u32) -> Duration {
+    (left / remaining.max(1)).max(Duration::from_millis(1))
 }
 
 /// What is left; never zero, which sockets take for "for ever".

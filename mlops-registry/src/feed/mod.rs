@@ -11,7 +11,9 @@
 //! `id`. Two processes may run the feed of one store: then some events come twice, none is lost.
 //!
 //! What is not taken is tried again, with waits that double; an event that is never taken is parked
-//! after some attempts ([`Undelivered`]), written down before the next one is tried.
+//! after some attempts ([`Undelivered`]), written down before the next one is tried. Attempts are
+//! counted by the [`Feed`] in memory: a process that makes one pass and ends never gives up, and a
+//! person passes over what blocks it with [`Feed::skip`].
 //!
 //! ```
 //! # futures::executor::block_on(async {
@@ -57,6 +59,7 @@ mod pass;
 mod pattern;
 #[cfg(feature = "webhooks")]
 pub mod sign;
+mod skip;
 mod subscription;
 mod watch;
 mod webhook;
@@ -66,12 +69,12 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use mlops_core::journal::{Event, Journal};
 use mlops_core::registry::{Catalog, Document, PutDocument};
 use mlops_core::time::{Clock, Instant};
-use mlops_core::{Error, Key, Result, Secret};
+use mlops_core::{Error, ErrorKind, Key, Result, Secret};
 
 use self::subscription::check_name;
 use self::webhook::Sender;
@@ -106,6 +109,8 @@ struct Parts {
     sender: Sender,
     callbacks: Mutex<BTreeMap<Key, Callback>>,
     waits: Mutex<BTreeMap<Key, Wait>>,
+    /// The store's name once it is known.
+    store: OnceLock<String>,
 }
 
 /// The event that a subscription is stuck at.
@@ -158,44 +163,60 @@ impl Feed {
             sender,
             callbacks: Mutex::default(),
             waits: Mutex::default(),
+            store: OnceLock::new(),
         }))
     }
 
     /// Stores a subscription, or changes the one of this name, which then goes on from where it is.
-    /// One that was deleted and comes back starts anew.
+    /// One that was deleted and comes back starts anew. What is there already stays as it is, so
+    /// several processes may store the same one at the same moment.
     ///
     /// # Errors
     /// `Invalid` as [`Subscription::check`], or for a name above [`MAX_SUBSCRIPTION_BYTES`];
-    /// `Conflict` if somebody else changed it at the same moment.
+    /// `Conflict` if somebody else stored another one at the same moment.
     pub async fn subscribe(&self, name: &Key, subscription: Subscription) -> Result<Subscribed> {
         check_name(name)?;
         subscription.check()?;
         let kind = kind(SUBSCRIPTION_KIND)?;
         let history = self.0.catalog.document_history(&kind, name).await?;
         let version = history.last().map_or(0, |document| document.version);
-        let is_new = history.last().is_none_or(|document| document.body.is_none());
-        if is_new && subscription.from == Start::Now {
-            // Before the document: a process that dies in between has changed nothing.
-            let reader = reader(name, version + 1)?;
-            let position = self.0.journal.position(&reader).await?;
-            let last = self.0.journal.last().await?;
-            self.0.journal.advance(&reader, position, last).await?;
+        let there = history.last().filter(|document| document.body.is_some());
+        let there = there.and_then(|document| Subscribed::read(document).ok());
+        let after = match &there {
+            Some(there) => there.after,
+            None if subscription.from == Start::Now => self.0.journal.last().await?,
+            None => 0,
+        };
+        if let Some(there) = there.filter(|there| there.subscription == subscription) {
+            return Ok(there);
         }
-        let body = serde_json::to_value(&subscription).map_err(|e| {
-            Error::invalid("feed.subscribe", "the subscription cannot be written").with_source(e)
-        })?;
-        let change = PutDocument::new(kind, name.clone(), body).expecting(version);
-        let stored = self.0.catalog.put_document(change).await?;
-        Ok(Subscribed { name: name.clone(), version: stored.version, subscription })
+        // Where it begins is part of the document: who stores it first decides both.
+        let body = Subscribed::body(&subscription, after)?;
+        let change = PutDocument::new(kind.clone(), name.clone(), body).expecting(version);
+        match self.0.catalog.put_document(change).await {
+            Ok(stored) => {
+                Ok(Subscribed { name: name.clone(), version: stored.version, subscription, after })
+            }
+            Err(error) if error.kind() == ErrorKind::Conflict => {
+                let winner = self.0.catalog.document(&kind, name).await?;
+                let winner = winner.and_then(|document| Subscribed::read(&document).ok());
+                winner.filter(|winner| winner.subscription == subscription).ok_or(error)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Deletes a subscription. What was parked for it stays written down.
     ///
     /// # Errors
-    /// `NotFound` if it was never there.
+    /// `NotFound` if it is not there.
     pub async fn unsubscribe(&self, name: &Key) -> Result<()> {
-        let change = PutDocument::delete(kind(SUBSCRIPTION_KIND)?, name.clone());
-        self.0.catalog.put_document(change).await?;
+        let kind = kind(SUBSCRIPTION_KIND)?;
+        if self.0.catalog.document(&kind, name).await?.is_none() {
+            return Err(Error::not_found("feed.unsubscribe", "no subscription has this name")
+                .with("name", name));
+        }
+        self.0.catalog.put_document(PutDocument::delete(kind, name.clone())).await?;
         lock(&self.0.callbacks).remove(name);
         lock(&self.0.waits).remove(name);
         Ok(())
@@ -240,6 +261,20 @@ impl Feed {
     pub async fn undelivered(&self) -> Result<Vec<Undelivered>> {
         let parked = self.0.catalog.documents(&kind(UNDELIVERED_KIND)?).await?;
         parked.iter().map(Undelivered::read).collect()
+    }
+
+    /// What the store is called in messages.
+    async fn store(&self) -> Result<&str> {
+        if let Some(store) =
+            self.0.options.store.as_deref().or(self.0.store.get().map(String::as_str))
+        {
+            return Ok(store);
+        }
+        let first = self.0.journal.events(0, 1).await?;
+        let first = first.first().ok_or_else(|| {
+            Error::new(ErrorKind::Internal, "feed.deliver", "a journal without rows has no name")
+        })?;
+        Ok(self.0.store.get_or_init(|| message::store_name(first)))
     }
 
     async fn documents(&self) -> Result<Vec<Document>> {

@@ -10,10 +10,14 @@ use mlops_core::time::Instant;
 #[non_exhaustive]
 pub struct FeedOptions {
     /// What the store is called in the `id` of a message, `<store>/<sequence>`: receivers know by
-    /// it what they had before, so two stores that report to one receiver need two names.
-    pub store: String,
+    /// it what they had before, so two stores that report to one receiver need two names. Without a
+    /// name, 12 hexadecimal digits of the digest of the journal's first row: stores differ, and a
+    /// store keeps its own wherever it is moved or restored. (So does a copy that goes its own way:
+    /// give that one a name.)
+    pub store: Option<String>,
     /// After so many failed attempts an event is parked and the next one is tried; at least one.
-    /// Counted since the feed was opened.
+    /// Counted since the feed was opened, so a process that makes one pass and ends gives nothing
+    /// up: see [`Feed::skip`](super::Feed::skip).
     pub max_attempts: u32,
     /// The wait after the first failure; each further one doubles it.
     pub first_delay: Duration,
@@ -31,10 +35,10 @@ pub struct FeedOptions {
 }
 
 impl Default for FeedOptions {
-    /// `mlops`, 12 attempts in 2.4 hours (5 s, 10 s, … 1 h), 10 s a request, 100 events a turn.
+    /// No name, 12 attempts in 2.4 hours (5 s, 10 s, … 1 h), 10 s a request, 100 events a turn.
     fn default() -> Self {
         Self {
-            store: "mlops".to_owned(),
+            store: None,
             max_attempts: 12,
             first_delay: Duration::from_secs(5),
             max_delay: Duration::from_hours(1),
@@ -49,7 +53,7 @@ impl Default for FeedOptions {
 impl FeedOptions {
     /// Sets [`FeedOptions::store`].
     pub fn with_store(mut self, store: impl Into<String>) -> Self {
-        self.store = store.into();
+        self.store = Some(store.into());
         self
     }
 

@@ -1,6 +1,7 @@
 //! One pass: each subscription gets what is due.
 
 use mlops_core::journal::Event;
+use mlops_core::lineage::{Node, NodeKind};
 use mlops_core::registry::{Document, PutDocument};
 use mlops_core::time::Instant;
 use mlops_core::{Error, ErrorKind, Key, Result};
@@ -12,7 +13,7 @@ use super::{Feed, SUBSCRIPTION_KIND, Wait, kind, lock, reader};
 use crate::blocking::off_thread;
 
 /// How many events are read at once.
-const BATCH: usize = 128;
+pub(super) const BATCH: usize = 128;
 
 /// What a pass did.
 #[derive(Debug)]
@@ -135,7 +136,7 @@ impl Feed {
         let found = self.0.journal.events(sequence.saturating_sub(1), 1).await?;
         let event = found.into_iter().find(|event| event.sequence == sequence);
         let event = event.ok_or_else(|| missing("the journal has no such event"))?;
-        match self.attempt(&subscribed, event).await {
+        match self.attempt(&subscribed, self.store().await?, event).await {
             Ok(true) => {}
             Ok(false) => return Err(missing("the callback belongs to another program")),
             Err(Failure::Refused { error, .. } | Failure::Blocked(error)) => return Err(error),
@@ -150,8 +151,8 @@ impl Feed {
         subscribed: &Subscribed,
         progress: &mut Progress,
     ) -> Result<State> {
-        let mut cursor = self.cursor(document).await?;
-        let state = self.go_on(subscribed, &mut cursor, progress).await;
+        let mut cursor = self.cursor(document, subscribed).await?;
+        let state = self.go_on(document, subscribed, &mut cursor, progress).await;
         progress.position = cursor.position;
         match state {
             // Another process delivers too; it is where we would be. The next pass reads its
@@ -163,6 +164,7 @@ impl Feed {
 
     async fn go_on(
         &self,
+        document: &Document,
         subscribed: &Subscribed,
         cursor: &mut Cursor,
         progress: &mut Progress,
@@ -175,6 +177,11 @@ impl Feed {
             }
             for event in events {
                 let sequence = event.sequence;
+                if is_edit(&event, document) {
+                    // What comes now is for the subscription as it became; the next turn reads it.
+                    self.advance(cursor).await?;
+                    return Ok(State::More);
+                }
                 if !subscribed.subscription.wants(&event) {
                     cursor.seen = sequence;
                     continue;
@@ -190,7 +197,7 @@ impl Feed {
                     return Ok(State::More);
                 }
                 let parkable = (event.operation.clone(), event.node.clone());
-                match self.attempt(subscribed, event).await {
+                match self.attempt(subscribed, self.store().await?, event).await {
                     Ok(true) => progress.delivered += 1,
                     Ok(false) => {
                         self.advance(cursor).await?;
@@ -206,8 +213,22 @@ impl Feed {
                             self.advance(cursor).await?;
                             return Ok(wait.into());
                         }
-                        self.park(subscribed, parkable, wait).await?;
-                        progress.parked.push(sequence);
+                        let note = wait.note(&subscribed.name, parkable);
+                        match self.park(&note).await {
+                            Ok(()) => progress.parked.push(sequence),
+                            Err(error) if error.kind() == ErrorKind::Unavailable => {
+                                return Err(error);
+                            }
+                            // Whoever runs the feed may not write it down, so nothing is passed
+                            // over; the others go on.
+                            Err(error) => {
+                                self.advance(cursor).await?;
+                                if let Some(wait) = lock(&self.0.waits).get_mut(&subscribed.name) {
+                                    wait.error = error.to_string();
+                                }
+                                return Ok(State::Blocked(error));
+                            }
+                        }
                     }
                 }
                 cursor.seen = sequence;
@@ -218,9 +239,14 @@ impl Feed {
     }
 
     /// Tries once; `false` if the callback is another program's.
-    async fn attempt(&self, subscribed: &Subscribed, event: Event) -> Result<bool, Failure> {
+    async fn attempt(
+        &self,
+        subscribed: &Subscribed,
+        store: &str,
+        event: Event,
+    ) -> Result<bool, Failure> {
         let (name, target) = (&subscribed.name, &subscribed.subscription.to);
-        let Some(attempt) = Attempt::prepare(&self.0, name, target, event)? else {
+        let Some(attempt) = Attempt::prepare(&self.0, name, target, store, event)? else {
             return Ok(false);
         };
         let stopped = |e| {
@@ -230,21 +256,32 @@ impl Feed {
         off_thread(move || attempt.run()).await.map_err(stopped)?.map(|()| true)
     }
 
-    async fn cursor(&self, document: &Document) -> Result<Cursor> {
+    pub(super) async fn cursor(
+        &self,
+        document: &Document,
+        subscribed: &Subscribed,
+    ) -> Result<Cursor> {
         let mut born = 1;
         if document.version > 1 {
             let history = self.0.catalog.document_history(&document.kind, &document.name).await?;
-            let deleted = history.iter().rev().find(|earlier| earlier.body.is_none());
+            // It may be gone and back since it was read: that is another reader's story.
+            let before = history.iter().rev().filter(|other| other.version < document.version);
+            let deleted = before.into_iter().find(|earlier| earlier.body.is_none());
             born = deleted.map_or(0, |deletion| deletion.version) + 1;
         }
         let reader = reader(&document.name, born)?;
         let position = self.0.journal.position(&reader).await?;
-        Ok(Cursor { reader, position, seen: position })
+        let mut seen = position;
+        if position < subscribed.after {
+            // Anybody may store a document, also one that begins where the journal is not yet.
+            seen = position.max(subscribed.after.min(self.0.journal.last().await?));
+        }
+        Ok(Cursor { reader, position, seen })
     }
 
     /// Stores how far a subscription has come. What was delivered before, and is not stored because
     /// this fails, is delivered again.
-    async fn advance(&self, cursor: &mut Cursor) -> Result<()> {
+    pub(super) async fn advance(&self, cursor: &mut Cursor) -> Result<()> {
         if cursor.seen > cursor.position {
             self.0.journal.advance(&cursor.reader, cursor.position, cursor.seen).await?;
             cursor.position = cursor.seen;
@@ -291,17 +328,9 @@ impl Feed {
     }
 
     /// Writes down that an event was given up; only then its subscription goes on.
-    async fn park(
-        &self,
-        subscribed: &Subscribed,
-        (operation, node): (String, mlops_core::lineage::Node),
-        wait: Wait,
-    ) -> Result<()> {
-        let Wait { sequence, attempts, error, .. } = wait;
-        let subscription = subscribed.name.clone();
-        let name = dead_letter::name(&subscription, sequence)?;
-        let parked = Undelivered { subscription, sequence, operation, node, attempts, error };
-        let body = serde_json::to_value(&parked).map_err(|e| {
+    pub(super) async fn park(&self, parked: &Undelivered) -> Result<()> {
+        let name = dead_letter::name(&parked.subscription, parked.sequence)?;
+        let body = serde_json::to_value(parked).map_err(|e| {
             Error::new(ErrorKind::Internal, "feed.park", "cannot be written").with_source(e)
         })?;
         let change = PutDocument::new(kind(UNDELIVERED_KIND)?, name, body);
@@ -309,13 +338,31 @@ impl Feed {
     }
 }
 
+/// Whether an event is a later change of the subscription than the one that is known.
+pub(super) fn is_edit(event: &Event, known: &Document) -> bool {
+    let node = &event.node;
+    let (kind, name) = node.id.split_once('/').unwrap_or_default();
+    node.kind == NodeKind::Document
+        && kind == known.kind.as_str()
+        && name == known.name.as_str()
+        && event.payload["version"].as_u64().is_some_and(|version| version > known.version)
+}
+
+impl Wait {
+    /// What is written down when the attempts are used up.
+    fn note(self, name: &Key, (operation, node): (String, Node)) -> Undelivered {
+        let Self { sequence, attempts, error, .. } = self;
+        Undelivered { subscription: name.clone(), sequence, operation, node, attempts, error }
+    }
+}
+
 /// Where a subscription is in the journal.
-struct Cursor {
+pub(super) struct Cursor {
     reader: Key,
     /// As it is stored.
     position: u64,
     /// The last event that was dealt with.
-    seen: u64,
+    pub(super) seen: u64,
 }
 
 impl From<Wait> for State {

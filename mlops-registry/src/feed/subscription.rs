@@ -6,7 +6,8 @@ use mlops_core::journal::Event;
 use mlops_core::lineage::NodeKind;
 use mlops_core::registry::Document;
 use mlops_core::{Error, Key, ModelName, Result};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use super::address;
 use super::pattern::EventPattern;
@@ -17,6 +18,8 @@ pub const SUBSCRIPTION_KIND: &str = "subscription";
 pub const MAX_SUBSCRIPTION_BYTES: usize = 200;
 /// Most patterns, models or arguments in one subscription.
 const MAX_ITEMS: usize = 256;
+/// Where a document says where its subscription began.
+const AFTER: &str = "after";
 /// Longest time that a command may be given, in seconds: a day.
 const MAX_COMMAND_SECS: u64 = 86_400;
 
@@ -74,7 +77,8 @@ pub enum Target {
 pub struct Webhook {
     /// Where to: http or https, no credentials. Redirects are not followed.
     pub url: String,
-    /// The *name* of the secret that deliveries are signed with; the secret itself is never stored.
+    /// The *name* of the secret that deliveries are signed with, of the shape of a variable's:
+    /// letters, digits and `_`, no digit first. The secret itself is never stored.
     pub secret: String,
     /// Allows loopback, private, link-local and other addresses that are not public.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -85,6 +89,12 @@ impl Webhook {
     /// A webhook to a public address.
     pub fn new(url: impl Into<String>, secret: impl Into<String>) -> Self {
         Self { url: url.into(), secret: secret.into(), permit_private: false }
+    }
+
+    /// The URL as it can be shown to anybody who may list subscriptions: scheme, host and port, and
+    /// `…` for the rest, which is a secret with many receivers.
+    pub fn shown_url(&self) -> String {
+        address::shown(&self.url)
     }
 
     /// Allows addresses that are not public.
@@ -138,7 +148,7 @@ impl Command {
 }
 
 /// Where a new subscription starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Start {
     /// With the first event after it was made.
@@ -146,6 +156,17 @@ pub enum Start {
     Now,
     /// With the first event of the journal.
     Start,
+}
+
+impl<'de> Deserialize<'de> for Start {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        match value.as_str() {
+            Some("now") => Ok(Self::Now),
+            Some("start") => Ok(Self::Start),
+            _ => Err(serde::de::Error::custom(format!("`from` is `now` or `start`, not {value}"))),
+        }
+    }
 }
 
 impl Subscription {
@@ -185,8 +206,13 @@ impl Subscription {
         }
         match &self.to {
             Target::Webhook(hook) => {
-                Key::new(&hook.secret)
-                    .map_err(|e| invalid("a webhook names a secret").with_source(e))?;
+                if !is_variable(&hook.secret) {
+                    // Without the text: it may be the secret itself.
+                    return Err(invalid("`secret` is not the name of a secret").with_hint(
+                        "the name of the variable that holds it, such as HOOK_SECRET; the secret \
+                         itself is never stored",
+                    ));
+                }
                 address::check_url(&hook.url, hook.permit_private).map(drop)
             }
             Target::Command(command) => {
@@ -220,6 +246,13 @@ impl Subscription {
     }
 }
 
+/// Whether a text has the shape of a variable's name.
+fn is_variable(text: &str) -> bool {
+    text.len() <= MAX_SUBSCRIPTION_BYTES
+        && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
 /// Whether an event's node is a model, or a version or stage of it.
 fn is_about(event: &Event, model: &ModelName) -> bool {
     let id = event.node.id.as_str();
@@ -243,20 +276,39 @@ pub struct Subscribed {
     pub version: u64,
     /// What it says.
     pub subscription: Subscription,
+    /// The number of the event after which it began: the last one of the journal when it was made,
+    /// or 0. Kept in the document, beside what the subscription says.
+    pub after: u64,
 }
 
 impl Subscribed {
     /// Reads a document; what is stored is checked again, since anybody may store a document.
     pub(super) fn read(document: &Document) -> Result<Self> {
-        let body = document.body.clone().unwrap_or_default();
-        let subscription: Subscription = serde_json::from_value(body).map_err(|e| {
+        let none = |cause: String| {
             Error::invalid("feed.subscription", "the document is no subscription")
                 .with("name", &document.name)
-                .with("cause", e)
-        })?;
+                .with("cause", cause)
+        };
+        let mut body = document.body.clone().unwrap_or_default();
+        let after = match body.as_object_mut().and_then(|body| body.remove(AFTER)) {
+            None => 0,
+            Some(after) => after.as_u64().ok_or_else(|| none("`after` is no number".to_owned()))?,
+        };
+        let subscription: Subscription =
+            serde_json::from_value(body).map_err(|e| none(e.to_string()))?;
         check_name(&document.name)?;
         subscription.check()?;
-        Ok(Self { name: document.name.clone(), version: document.version, subscription })
+        let name = document.name.clone();
+        Ok(Self { name, version: document.version, subscription, after })
+    }
+
+    /// The document that says this.
+    pub(super) fn body(subscription: &Subscription, after: u64) -> Result<Value> {
+        let mut body = serde_json::to_value(subscription).map_err(|e| {
+            Error::invalid("feed.subscribe", "the subscription cannot be written").with_source(e)
+        })?;
+        body[AFTER] = after.into();
+        Ok(body)
     }
 }
 

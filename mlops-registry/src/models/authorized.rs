@@ -33,11 +33,11 @@ use std::sync::Arc;
 
 use mlops_core::journal::Actor;
 use mlops_core::lineage::Lineage;
-use mlops_core::registry::{Access, Catalog, Registry, Role};
+use mlops_core::registry::{ACCESS_KIND, ACCESS_NAME, Access, Catalog, Registry, Role};
 use mlops_core::tracking::Tracker;
 use mlops_core::{Error, ErrorKind, Key, ModelName, Result};
 
-use super::documents::{ACCESS_KIND, ACCESS_NAME, parse};
+use super::documents::parse;
 
 /// A backend for one actor, who may do what the access rules grant; see the [module](self).
 ///

@@ -45,7 +45,10 @@ impl Models {
             }
         }
         let origin = self.origin(&version);
-        let mut options = RegisterVersion::new(version.manifest).with_reuse().with_origin(origin);
+        let mut options = RegisterVersion::new(version.manifest)
+            .with_reuse()
+            .with_origin(origin)
+            .with_author(version.author);
         (options.note, options.tags) = (version.note, version.tags);
         (options.evidence, options.attestations) = (version.evidence, version.attestations);
         objects::register(target, &name, options, &contents).await

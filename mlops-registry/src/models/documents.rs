@@ -4,18 +4,13 @@
 //! everyone out, are found by the one who writes them.
 
 use mlops_core::registry::{
-    Access, DEFAULT_POLICY, Document, POLICY_KIND, PutDocument, StagePolicy,
+    ACCESS_KIND, ACCESS_NAME, Access, DEFAULT_POLICY, Document, POLICY_KIND, PutDocument, StagePolicy,
 };
 use mlops_core::{Error, ErrorKind, Key, ModelName, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::engine::Models;
-
-/// The catalog's kind of access rules.
-pub(super) const ACCESS_KIND: &str = "access";
-/// The one document of access rules.
-pub(super) const ACCESS_NAME: &str = "default";
 
 impl Models {
     /// Stores the policy of a model, or the one of all models that have none of their own (`None`).

@@ -7,19 +7,21 @@
 //! What it does not do: judge what the bytes would do. Formats that run code when they are loaded are
 //! marked in the manifest, and a policy can refuse them; loading them is the caller's decision.
 
+mod target;
+
 use std::collections::BTreeSet;
 use std::fmt;
-use std::fs::{self, File};
-use std::io;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use mlops_core::registry::{ManifestFile, ModelVersion};
 use mlops_core::tracking::Blob;
-use mlops_core::{ArtifactPath, Error, ErrorKind, Result};
+use mlops_core::{ArtifactPath, Error, Result};
 use tempfile::TempDir;
 
+use self::target::Target;
 use super::cache::CachedModel;
 use super::engine::Models;
 use super::signing::require_signature;
@@ -114,8 +116,13 @@ impl Models {
         self.tracking().blobs().get(&blob).await.map_err(|e| located(e, &version, &file.path))
     }
 
-    /// Writes all files of a version into a local directory, as a whole or not at all: they are gathered
-    /// beside it, each is verified, and then they get its name. Returns where they are.
+    /// Writes all files of a version into a local directory, which may be there if it is empty. They are
+    /// gathered and verified first, and get their names when all are right: beside a new directory, which
+    /// then gets its name in one step; in a hidden directory inside of one that is there, which stays the
+    /// directory that it is (a working directory, a mount point, the end of a link) and whose entries get
+    /// their names one after the other. What fails leaves nothing; a crash may leave the hidden directory
+    /// `.mlops-download-…`, and in the instant of those renames some of the entries, each whole. Returns
+    /// where the files are.
     ///
     /// # Errors
     /// `AlreadyExists` if the directory is there and not empty; otherwise as [`Models::open_file`], and
@@ -126,13 +133,12 @@ impl Models {
         directory: &Path,
         options: &DownloadModel,
     ) -> Result<Vec<PathBuf>> {
-        let target = directory.to_owned();
+        let asked = directory.to_owned();
         let version = self.usable(uri).await?;
         self.trust(&version, options.trusted_keys.as_ref())?;
-        let staged = off(move || stage_beside(&target)).await?;
-        self.write_files(&version, staged.path(), options.progress.as_ref()).await?;
-        let target = directory.to_owned();
-        off(move || publish(staged, &target)).await?;
+        let target = off(move || Target::prepare(&asked)).await?;
+        self.write_files(&version, target.staged(), options.progress.as_ref()).await?;
+        off(move || target.publish()).await?;
         let files = version.manifest.files.iter();
         Ok(files.map(|file| directory.join(file.path.as_str())).collect())
     }
@@ -254,65 +260,6 @@ fn file_of<'v>(version: &'v ModelVersion, path: &str) -> Result<&'v ManifestFile
 /// Says which version and file an error is about.
 fn located(error: Error, version: &ModelVersion, path: &ArtifactPath) -> Error {
     error.with("version", version.id()).with("file", path)
-}
-
-/// A temporary directory beside `target`, which must not be there, or be empty.
-fn stage_beside(target: &Path) -> Result<TempDir> {
-    match fs::read_dir(target) {
-        Ok(mut entries) => {
-            if entries.next().is_some() {
-                return Err(not_empty(target));
-            }
-        }
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-        Err(e) => return Err(io_error(DOWNLOAD, target, e)),
-    }
-    let parent = directory_of(target);
-    fs::create_dir_all(&parent).map_err(|e| io_error(DOWNLOAD, &parent, e))?;
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".mlops-download-");
-    #[cfg(unix)]
-    {
-        // What an ordinary new directory gets; the default of a temporary one is for its owner alone.
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(fs::Permissions::from_mode(0o777));
-    }
-    builder.tempdir_in(&parent).map_err(|e| io_error(DOWNLOAD, &parent, e))
-}
-
-/// Gives the directory its name.
-fn publish(staged: TempDir, target: &Path) -> Result<()> {
-    match fs::remove_dir(target) {
-        Ok(()) => {}
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-        Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty => return Err(not_empty(target)),
-        Err(e) => return Err(io_error(DOWNLOAD, target, e)),
-    }
-    fs::rename(staged.path(), target).map_err(|e| match e.kind() {
-        io::ErrorKind::DirectoryNotEmpty => not_empty(target),
-        _ => io_error(DOWNLOAD, target, e),
-    })?;
-    // It has another name by now: there is nothing left to remove under the old one.
-    let _ = staged.keep();
-    if cfg!(unix) {
-        let parent = directory_of(target);
-        let synced = File::open(&parent).and_then(|directory| directory.sync_all());
-        synced.map_err(|e| io_error(DOWNLOAD, &parent, e))?;
-    }
-    Ok(())
-}
-
-fn directory_of(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
-        _ => PathBuf::from("."),
-    }
-}
-
-fn not_empty(target: &Path) -> Error {
-    Error::new(ErrorKind::AlreadyExists, DOWNLOAD, "the directory is not empty")
-        .with("path", target.display())
-        .with_hint("choose another directory; what is there is never mixed with a model")
 }
 
 async fn off<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {

@@ -12,6 +12,7 @@ use std::fmt;
 
 use mlops_core::registry::{Access, MAX_DOCUMENT_BYTES, StagePolicy};
 use mlops_core::{Error, Result};
+use serde::Serialize;
 use serde::de::{DeserializeOwned, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use serde_path_to_error::{Path, Segment};
@@ -61,9 +62,12 @@ pub fn access_from_text(text: &str) -> Result<Access> {
 ///
 /// # Errors
 /// `Invalid` for a text above [`MAX_DOCUMENT_BYTES`], one that is neither YAML nor JSON (with its line
-/// and column), a key that is there twice, an alias or merge key, or another shape than `T` has (with
+/// and column), one that is no map, a key that is there twice, an alias or merge key, or another shape than `T` has (with
 /// the path inside).
-pub fn from_text<T: DeserializeOwned>(operation: &'static str, text: &str) -> Result<T> {
+pub fn from_text<T: DeserializeOwned + Serialize>(
+    operation: &'static str,
+    text: &str,
+) -> Result<T> {
     if text.len() > MAX_DOCUMENT_BYTES {
         return Err(Error::invalid(operation, "the text is too long")
             .with("bytes", text.len())
@@ -73,20 +77,110 @@ pub fn from_text<T: DeserializeOwned>(operation: &'static str, text: &str) -> Re
     if value.is_null() {
         return Err(Error::invalid(operation, "the text is empty"));
     }
-    serde_path_to_error::deserialize(&value).map_err(|error| {
+    if !value.is_object() {
+        return Err(Error::invalid(operation, "the text is no map of names to values")
+            .with("found", kind_of(&value)));
+    }
+    let read: T = serde_path_to_error::deserialize(&value).map_err(|error| {
         let message = error.inner().to_string();
-        let path = place::<T>(&value, error.path(), &message);
-        let reason = reason(&path, &message);
+        let (mut path, pointer) = place::<T>(&value, error.path(), &message);
+        let mut reason = reason(&path, &message);
+        if message.contains("expected struct variant") {
+            reason = fields_of::<T>(&value, &pointer).unwrap_or(reason);
+        } else if NO_INSTANT.contains(&message.as_str())
+            && let Some((key, text)) = no_instant::<T>(&value, &pointer, &message)
+        {
+            path = if path.is_empty() { key } else { path };
+            reason = format!("\"{}\" is no instant ({message})", text.escape_debug());
+        }
         Error::invalid(
             operation,
             if path.is_empty() { reason } else { format!("{path}: {reason}") },
         )
-    })
+    })?;
+    let written = serde_json::to_value(&read).unwrap_or_default();
+    match list_for_map(&value, &written, String::new()) {
+        None => Ok(read),
+        Some(path) => {
+            Err(Error::invalid(operation, format!("{path}: write a map of names to values"))
+                .with("found", "a list"))
+        }
+    }
 }
 
-/// The path as it stands in the text. Serde knows no keys that are read as enums (stages): such a key
+/// Where a list stands that was read as a structure. Serde takes a structure's fields from a list too,
+/// in their order, and finds each of them left out in an empty one: rules of nothing.
+fn list_for_map(given: &Value, written: &Value, path: String) -> Option<String> {
+    match (given, written) {
+        (Value::Array(_), Value::Object(_)) => Some(path),
+        (Value::Array(given), Value::Array(written)) => {
+            let mut items = given.iter().zip(written).enumerate();
+            items.find_map(|(at, (given, written))| {
+                list_for_map(given, written, format!("{path}[{at}]"))
+            })
+        }
+        (Value::Object(given), Value::Object(written)) => given.iter().find_map(|(key, given)| {
+            let dot = if path.is_empty() { "" } else { "." };
+            list_for_map(given, written.get(key)?, format!("{path}{dot}{key}"))
+        }),
+        _ => None,
+    }
+}
+
+fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "nothing",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a map",
+    }
+}
+
+/// What is said about texts that are no instants.
+const NO_INSTANT: [&str; 5] = [
+    "input contains invalid characters",
+    "premature end of input",
+    "trailing input",
+    "input is out of range",
+    "no possible date and time matching input",
+];
+
+/// The text that is no instant, and its key: serde knows no places within what has a `kind`, so there
+/// the one is looked for whose correction changes the outcome.
+fn no_instant<T: DeserializeOwned>(
+    whole: &Value,
+    pointer: &str,
+    message: &str,
+) -> Option<(String, String)> {
+    match whole.pointer(pointer)? {
+        Value::String(text) => Some((String::new(), text.clone())),
+        Value::Object(entries) => entries.iter().find_map(|(key, value)| {
+            let text = value.as_str()?;
+            let mut other = whole.clone();
+            other.pointer_mut(pointer)?[key] = "2000-01-01T00:00:00Z".into();
+            let changed = T::deserialize(&other).map_or_else(|e| e.to_string() != message, |_| true);
+            changed.then(|| (key.clone(), text.to_owned()))
+        }),
+        _ => None,
+    }
+}
+
+/// What to write where something with fields stands without them: a gate by its mere name.
+fn fields_of<T: DeserializeOwned>(whole: &Value, pointer: &str) -> Option<String> {
+    let (parent, name) = pointer.rsplit_once('/')?;
+    let mut probe = whole.clone();
+    *probe.pointer_mut(parent)? = serde_json::json!({ name: { "": null } });
+    let message = T::deserialize(&probe).err()?.to_string();
+    let known = message.strip_prefix("unknown field ``, expected ")?;
+    let known = known.trim_start_matches("one of ").replace(" or ", ", ").replace('`', "");
+    Some(format!("write a map of names to values; known: {known}"))
+}
+
+/// The path as it stands in the text, and as a JSON pointer. Serde knows no keys that are read as enums (stages): such a key
 /// is found as the one that alone gives the same error.
-fn place<T: DeserializeOwned>(whole: &Value, path: &Path, message: &str) -> String {
+fn place<T: DeserializeOwned>(whole: &Value, path: &Path, message: &str) -> (String, String) {
     let mut text = String::new();
     // A JSON pointer to the same place, as far as it is one of the value.
     let mut pointer = String::new();
@@ -123,7 +217,7 @@ fn place<T: DeserializeOwned>(whole: &Value, path: &Path, message: &str) -> Stri
         pointer.push('/');
         pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
     }
-    text
+    (text, pointer)
 }
 
 /// YAML, of which JSON is nearly a part: JSON that YAML reads differently (pairs of surrogates, tabs)

@@ -7,7 +7,7 @@
 //! back into it.
 
 use mlops_core::registry::{
-    Approval, ModelVersion, MoveCause, PromotionPlan, PromotionRequest, Stage, StageMove, Verdict,
+    Approval, ModelVersion, PromotionPlan, PromotionRequest, Stage, StageMove, Verdict,
     VersionId,
 };
 use mlops_core::time::Instant;
@@ -91,7 +91,7 @@ impl Models {
         let name = ModelName::new(model)?;
         let holders = self.registry().model(&name).await?.stages.remove(&stage).unwrap_or_default();
         let history = self.registry().stage_history(&name).await?;
-        for number in way_back(&history, stage).into_iter().rev() {
+        for number in StageMove::way_back(&history, stage).into_iter().rev().map(|held| held.number) {
             if holders.contains(&number) {
                 continue;
             }
@@ -162,48 +162,4 @@ pub(super) fn check_attestations(version: &ModelVersion) -> Result<()> {
     version.attestations.iter().try_for_each(|attestation| {
         verify_attestation(attestation, version.digest).map_err(|e| e.with("version", version.id()))
     })
-}
-
-/// The versions that held a stage and were not rolled back from, the last one at the end: promotions
-/// put one on top, a rollback takes away what lies above the one that it goes back to.
-fn way_back(history: &[StageMove], stage: Stage) -> Vec<u64> {
-    let mut held: Vec<u64> = Vec::new();
-    for step in history.iter().filter(|step| step.to == stage) {
-        match held.iter().rposition(|number| *number == step.number) {
-            Some(at) if step.cause == MoveCause::Rollback => held.truncate(at + 1),
-            _ => held.push(step.number),
-        }
-    }
-    held
-}
-
-#[cfg(test)]
-mod tests {
-    use mlops_core::journal::Actor;
-    use mlops_core::registry::Step;
-    use mlops_core::time::from_micros_lossy;
-
-    use super::*;
-
-    fn moves(steps: &[(u64, MoveCause)]) -> Vec<StageMove> {
-        let actor = Actor::new("ann").unwrap();
-        let make = |(at, (number, cause)): (usize, &(u64, MoveCause))| {
-            let step = Step { number: *number, from: Stage::Staging, to: Stage::Production };
-            StageMove::new(at as u64, from_micros_lossy(at as i64), actor.clone(), &step, *cause)
-        };
-        steps.iter().enumerate().map(make).collect()
-    }
-
-    #[test]
-    fn each_rollback_goes_one_further_back() {
-        use MoveCause::{Promote, Rollback};
-        let way = |steps: &[(u64, MoveCause)]| way_back(&moves(steps), Stage::Production);
-
-        assert_eq!(way(&[(1, Promote), (2, Promote), (3, Promote)]), [1, 2, 3]);
-        assert_eq!(way(&[(1, Promote), (2, Promote), (3, Promote), (2, Rollback)]), [1, 2]);
-        // What was rolled back from comes back into the way only by a promotion.
-        let again = [(1, Promote), (2, Promote), (1, Rollback), (2, Promote)];
-        assert_eq!(way(&again), [1, 2]);
-        assert_eq!(way_back(&moves(&again), Stage::Staging), [0; 0]);
-    }
 }

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 use mlops_core::registry::{
     Evidence, FeatureServiceRef, Manifest, ManifestFile, ModelVersion, RegisterVersion, Registered,
-    Signature, check,
+    Signature,
 };
 use mlops_core::tracking::{DatasetInput, Digest};
-use mlops_core::{ArtifactPath, Error, ErrorKind, Key, ModelName, Result, RunId};
+use mlops_core::{ArtifactPath, Error, Key, ModelName, Result, RunId};
 use serde_json::Value;
 
 use super::engine::Models;
@@ -202,7 +202,7 @@ impl RegisterBuilder {
 
     /// Says with which machine, system and packages it was made; instead of what the run captured.
     pub fn environment(mut self, environment: Value) -> Self {
-        self.manifest.environment = Some(environment);
+        self.manifest.environment = Some(environment).filter(|value| !value.is_null());
         self
     }
 
@@ -267,14 +267,6 @@ impl RegisterBuilder {
         manifest.files.sort_by(|a: &ManifestFile, b| a.path.cmp(&b.path));
         // Before anything is uploaded; the backend checks again with the objects.
         manifest.check()?;
-        if manifest.to_json().len() > check::MAX_MANIFEST_BYTES {
-            return Err(Error::new(
-                ErrorKind::Invalid,
-                "models.register",
-                "the manifest is too large",
-            )
-            .with("at_most_bytes", check::MAX_MANIFEST_BYTES));
-        }
         let mut options = RegisterVersion::new(manifest);
         (options.note, options.tags) = (self.note, self.tags);
         (options.evidence, options.reuse) = (self.evidence, self.reuse);

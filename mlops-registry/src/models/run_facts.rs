@@ -95,7 +95,8 @@ impl RunFacts {
         if blob.size > MAX_ENVIRONMENT_BYTES {
             return Ok(None);
         }
-        Ok(serde_json::from_slice(&blobs.get_bytes(blob).await?).ok())
+        let environment: Option<Value> = serde_json::from_slice(&blobs.get_bytes(blob).await?).ok();
+        Ok(environment.filter(|environment| !environment.is_null()))
     }
 
     /// What the run's labels say about its source code.

@@ -1,8 +1,10 @@
 //! The registry's engines over the store in memory: what a user sees, and what a tampered store does.
 
 mod bytes;
+mod proofs;
 mod roles;
 mod stages;
+mod targets;
 
 use std::sync::Arc;
 

@@ -143,7 +143,7 @@ pub(super) fn document(call: &Call) -> PutDocument {
             };
             policy(
                 name,
-                &json!({ "stages": { "Production": rules, "Archived": { "holders": "one" } } }),
+                &json!({ "stages": { "Production": rules, "Staging": { "holders": "many" } } }),
             )
         }
         Call::Access(0) => PutDocument::delete(key("access"), key("default")),

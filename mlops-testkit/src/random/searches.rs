@@ -8,16 +8,19 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use futures::executor::block_on;
+use mlops_core::RunId;
 use mlops_core::filter::{
-    Aggregate, Attribute, Comparison, DatasetField, Field, Filter, Literal, OrderBy, compare,
+    Aggregate, Attribute, DatasetField, Field, Filter, Literal, OrderBy, compare,
 };
 use mlops_core::tracking::{MAX_PAGE, Run, RunQuery, RunStatus, View};
-use mlops_core::{RunId, time};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
 
-use crate::build::{NOW, experiment_id, run_id};
+use super::filters::{
+    equal, instant_literal, like, number_literal, ordered, text_literal, tree, with,
+};
+use crate::build::{experiment_id, run_id};
 use crate::tracker::populate;
 use crate::{Absent, Fixture, Opened, memory};
 
@@ -113,7 +116,7 @@ fn query() -> impl Strategy<Value = RunQuery> {
     ];
     let limit = prop_oneof![1_usize..50, Just(MAX_PAGE)];
     let view = select(vec![View::Active, View::All, View::Deleted]);
-    let parts = (filter(), prop::collection::vec(order(), 0..4), experiments, view, limit);
+    let parts = (tree(term), prop::collection::vec(order(), 0..4), experiments, view, limit);
     parts.prop_map(|(filter, order_by, experiments, view, limit)| {
         let text = filter.to_string();
         let mut query = RunQuery::parse(&text, &[])
@@ -122,18 +125,6 @@ fn query() -> impl Strategy<Value = RunQuery> {
         query.experiments = experiments.into_iter().map(experiment_id).collect();
         query.with_view(view).with_limit(limit)
     })
-}
-
-fn filter() -> impl Strategy<Value = Filter> {
-    let leaf = prop_oneof![20 => term(), 1 => Just(Filter::All)];
-    let tree = term().prop_recursive(3, 12, 3, |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 2..4).prop_map(Filter::And),
-            prop::collection::vec(inner.clone(), 2..4).prop_map(Filter::Or),
-            inner.prop_map(|filter| Filter::Not(Box::new(filter))),
-        ]
-    });
-    prop_oneof![leaf, tree]
 }
 
 fn order() -> impl Strategy<Value = OrderBy> {
@@ -150,40 +141,6 @@ fn order() -> impl Strategy<Value = OrderBy> {
 const METRICS: [&str; 7] = ["x", "x", "x", "auc", "loss", "val/top-1", "absent"];
 const PARAMS: [&str; 6] = ["lr", "depth", "model", "a key with spaces", "q\"`'", "absent"];
 const TAGS: [&str; 3] = ["team", "label", "absent"];
-const NUMBERS: [f64; 14] =
-    [0.0, -0.0, 0.5, 0.55, 0.1, 0.01, 1.0, 2.0, 10.0, -1.0, 1e308, -1e308, 5e-324, 90.0];
-const TEXTS: [&str; 26] = [
-    "",
-    "0.1",
-    "1e-2",
-    "1",
-    "10",
-    "2",
-    "abc",
-    " 0.5 ",
-    "inf",
-    "gbdt",
-    "mlp",
-    "x",
-    "y",
-    "it's",
-    "100%",
-    "a_b",
-    "ÄÖÜ",
-    "äöü",
-    "back\\slash",
-    "line\nbreak",
-    "ann",
-    "bob",
-    "çelik",
-    "grid-3",
-    "iris",
-    "train",
-];
-const PATTERNS: [&str; 16] = [
-    "%", "_", "", "a%", "%a%", "a_b", "___", "100%", "%\\%", "ÄÖ_", "%b%k", "grid-_", "GRID%",
-    "_'%", "%%", "sha256:%",
-];
 
 fn attributes() -> Vec<Attribute> {
     vec![
@@ -238,61 +195,8 @@ fn term() -> BoxedStrategy<Filter> {
     .boxed()
 }
 
-fn with(
-    field: impl Strategy<Value = Field> + 'static,
-    comparison: impl Strategy<Value = Comparison> + 'static,
-) -> BoxedStrategy<Filter> {
-    let comparison = prop_oneof![9 => comparison, 1 => Just(Comparison::IsNull)];
-    (field, comparison).prop_map(|(field, comparison)| Filter::Term(field, comparison)).boxed()
-}
-
-fn equal(literal: BoxedStrategy<Literal>) -> BoxedStrategy<Comparison> {
-    prop_oneof![
-        literal.clone().prop_map(Comparison::Eq),
-        literal.clone().prop_map(Comparison::Ne),
-        prop::collection::vec(literal, 1..4).prop_map(Comparison::In),
-    ]
-    .boxed()
-}
-
-fn ordered(literal: BoxedStrategy<Literal>) -> BoxedStrategy<Comparison> {
-    prop_oneof![
-        3 => equal(literal.clone()),
-        1 => literal.clone().prop_map(Comparison::Lt),
-        1 => literal.clone().prop_map(Comparison::Le),
-        1 => literal.clone().prop_map(Comparison::Gt),
-        1 => literal.clone().prop_map(Comparison::Ge),
-        1 => (literal.clone(), literal).prop_map(|(low, high)| Comparison::Between(low, high)),
-    ]
-    .boxed()
-}
-
-fn like() -> BoxedStrategy<Comparison> {
-    let patterns = || select(PATTERNS.to_vec()).prop_map(String::from);
-    prop_oneof![patterns().prop_map(Comparison::Like), patterns().prop_map(Comparison::ILike)]
-        .boxed()
-}
-
-fn number_literal() -> BoxedStrategy<Literal> {
-    prop_oneof![4 => select(NUMBERS.to_vec()), 1 => -100.0_f64..100.0]
-        .prop_map(Literal::Number)
-        .boxed()
-}
-
-fn text_literal() -> BoxedStrategy<Literal> {
-    select(TEXTS.to_vec()).prop_map(|text| Literal::Text(text.to_owned())).boxed()
-}
-
 fn status_literal() -> BoxedStrategy<Literal> {
     select(RunStatus::ALL.to_vec()).prop_map(|s| Literal::Text(s.as_str().to_owned())).boxed()
-}
-
-/// To the microsecond, around the starts and ends of the population.
-fn instant_literal() -> BoxedStrategy<Literal> {
-    let near =
-        (0_i64..130, -1_i64..2).prop_map(|(second, micros)| NOW + second * 1_000_000 + micros);
-    let edges = select(vec![0, NOW, time::MAX_MICROS / 2]);
-    prop_oneof![9 => near, 1 => edges].prop_map(|micros| Literal::Number(micros as f64)).boxed()
 }
 
 fn id_literal() -> BoxedStrategy<Literal> {

@@ -27,6 +27,7 @@ pub(super) fn cases() -> Vec<Case> {
         an_approver_who_lost_the_role_counts_no_more,
         an_approval_is_bound_to_everything_that_was_seen,
         an_approval_counts_again_when_everything_is_as_it_was_seen,
+        an_approval_is_of_one_move,
         an_approval_expires_by_time,
         an_approval_of_another_version_or_stage_does_not_count,
         a_verdict_about_a_plan_that_has_changed_is_a_conflict,
@@ -123,7 +124,7 @@ async fn a_withdrawn_approval_counts_no_more(f: Fixture) {
     needs(&f, json!({ "count": 1 })).await;
     approve(&f, "ann").await;
     says(&f, "bob", Verdict::Withdraw).await;
-    assert!(allowed(&f).await, "each speaks for oneself");
+    assert!(plan(&f).await.is_allowed(), "each speaks for oneself");
     says(&f, "ann", Verdict::Withdraw).await;
     assert!(!allowed(&f).await);
     approve(&f, "ann").await;
@@ -191,7 +192,7 @@ async fn an_approver_who_lost_the_role_counts_no_more(f: Fixture) {
     f.store_document(access(&[(ACTOR, "admin"), ("ann", "approver"), ("bob", "viewer")])).await;
     assert!(!allowed(&f).await, "the rules have changed since ann looked");
     approve(&f, "ann").await;
-    assert!(allowed(&f).await, "bob's rejection counts no more");
+    assert!(plan(&f).await.is_allowed(), "bob's rejection counts no more");
     f.store_document(access(&[(ACTOR, "admin"), ("ann", "contributor")])).await;
     assert!(!allowed(&f).await);
 }
@@ -202,7 +203,7 @@ async fn an_approval_is_bound_to_everything_that_was_seen(f: Fixture) {
     let found = |bad| VersionChanges::default().with_evidence(validation("s", bad));
     for what in 0..6 {
         approve(&f, "ann").await;
-        assert!(allowed(&f).await, "{what}: approved");
+        assert!(plan(&f).await.is_allowed(), "{what}: approved");
         match what {
             0 => drop(f.change_version(1, found(0)).await),
             1 => drop(f.change_version(1, found(1)).await),
@@ -239,13 +240,28 @@ async fn an_approval_counts_again_when_everything_is_as_it_was_seen(f: Fixture) 
     assert!(allowed(&f).await);
 }
 
+/// Otherwise what was approved once could be done for ever.
+async fn an_approval_is_of_one_move(f: Fixture) {
+    f.versions(1).await;
+    needs(&f, json!({ "count": 1 })).await;
+    approve(&f, "ann").await;
+    f.say("ann", Verdict::Approve, &into_stage(1, Stage::Staging)).await.unwrap();
+    assert!(allowed(&f).await);
+    let again = plan(&f).await;
+    assert!(!again.is_allowed(), "{again}");
+    let state = f.registry.promotion_state(&again.request).await.unwrap();
+    assert!(state.approvals.is_empty());
+    let other = f.registry.promotion_state(&into_stage(1, Stage::Staging)).await.unwrap();
+    assert_eq!(other.approvals.len(), 1, "the move into another stage is not made yet");
+}
+
 async fn an_approval_expires_by_time(f: Fixture) {
     f.versions(1).await;
     needs(&f, json!({ "count": 1, "valid_for_hours": 2 })).await;
     approve(&f, "ann").await;
     f.clock.advance_micros(2 * HOUR);
-    assert!(allowed(&f).await, "to the hour");
     let fresh = plan(&f).await;
+    assert!(fresh.is_allowed(), "to the hour");
     f.clock.advance_micros(1);
     let late = f.registry.promote(&fresh).await;
     fails(ErrorKind::Conflict, late);

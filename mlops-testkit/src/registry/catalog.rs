@@ -1,7 +1,7 @@
 //! Documents: small, versioned, changed only by compare-and-set.
 
-use mlops_core::ErrorKind;
 use mlops_core::registry::{Document, MAX_DOCUMENT_BYTES, PutDocument};
+use mlops_core::{ErrorKind, MAX_JSON_DEPTH};
 use serde_json::{Value, json};
 
 use crate::build::{ACTOR, actor, at, key};
@@ -23,6 +23,8 @@ pub(super) fn cases() -> Vec<Case> {
         deleting_what_was_never_there_is_not_found,
         an_expectation_is_checked_although_nothing_would_change,
         a_body_that_is_too_large_is_invalid,
+        a_body_that_is_null_or_nested_too_deep_is_invalid,
+        what_the_registry_itself_reads_must_say_what_it_should,
         a_kind_with_a_slash_is_invalid,
         kinds_and_names_are_told_apart,
         a_catalog_names_its_actor,
@@ -60,7 +62,7 @@ async fn a_document_comes_back_as_it_was_stored(f: Fixture) {
 async fn every_json_value_is_a_body_and_comes_back(f: Fixture) {
     let nested = (0..50).fold(json!(0), |inner, _| json!([inner]));
     let bodies = [
-        json!(null),
+        json!([null]),
         json!(true),
         json!(""),
         json!("a\0b\n\u{10FFFF}"),
@@ -119,7 +121,7 @@ async fn documents_of_a_kind_come_by_name_without_deleted_ones(f: Fixture) {
     }
     f.store_document(put("a", json!("again"))).await;
     f.store_document(remove("gone")).await;
-    f.store_document(PutDocument::new(key("policy"), key("c"), json!(1))).await;
+    f.store_document(PutDocument::new(key("webhook"), key("c"), json!(1))).await;
     let all = f.catalog.documents(&key("suite")).await.unwrap();
     let names: Vec<_> = all.iter().map(|d| d.name.as_str()).collect();
     assert_eq!(names, ["B", "a", "b", "z", "ü"], "by their bytes");
@@ -191,6 +193,26 @@ async fn a_body_that_is_too_large_is_invalid(f: Fixture) {
     fails(ErrorKind::Invalid, f.catalog.put_document(larger).await);
     let before_anything_is_looked_up = put("x", body(MAX_DOCUMENT_BYTES + 1)).expecting(99);
     fails(ErrorKind::Invalid, f.catalog.put_document(before_anything_is_looked_up).await);
+}
+
+async fn a_body_that_is_null_or_nested_too_deep_is_invalid(f: Fixture) {
+    let nested = |depth: usize| (0..depth).fold(json!(0), |inner, _| json!([inner]));
+    let deepest = f.store_document(put("x", nested(MAX_JSON_DEPTH))).await;
+    assert_eq!(read(&f, "x").await, Some(deepest.clone()));
+    for body in [json!(null), nested(MAX_JSON_DEPTH + 1)] {
+        fails(ErrorKind::Invalid, f.catalog.put_document(put("x", body)).await);
+    }
+    assert_eq!(read(&f, "x").await, Some(deepest));
+}
+
+async fn what_the_registry_itself_reads_must_say_what_it_should(f: Fixture) {
+    for kind in ["policy", "access", "drill"] {
+        for body in [json!(1), json!("x"), json!({ "x": 1 })] {
+            let change = PutDocument::new(key(kind), key("x"), body);
+            fails(ErrorKind::Invalid, f.catalog.put_document(change).await);
+        }
+        assert!(f.catalog.documents(&key(kind)).await.unwrap().is_empty());
+    }
 }
 
 async fn a_kind_with_a_slash_is_invalid(f: Fixture) {

@@ -24,7 +24,9 @@ pub(super) fn cases() -> Vec<Case> {
         a_plan_is_a_conflict_when_the_access_rules_were_stored_anew,
         a_plan_is_a_conflict_when_the_source_run_has_another_status,
         a_plan_is_a_conflict_when_there_was_another_drill,
-        a_plan_is_a_conflict_when_somebody_approved_or_rejected_since,
+        a_plan_that_was_approved_in_the_meantime_applies,
+        a_plan_that_was_rejected_in_the_meantime_is_denied,
+        a_plan_whose_approval_or_rejection_counts_no_more_is_a_conflict,
         a_plan_whose_version_is_in_the_stage_by_now_is_a_conflict,
         what_a_plan_did_not_rely_on_may_change,
         a_conflict_moves_nothing_and_writes_nothing,
@@ -160,20 +162,45 @@ async fn a_plan_is_a_conflict_when_there_was_another_drill(f: Fixture) {
     conflict(&f, &plan, "recovery drill").await;
 }
 
-async fn a_plan_is_a_conflict_when_somebody_approved_or_rejected_since(f: Fixture) {
+/// A plan that waits for its approvals need not be made again when they have come.
+async fn a_plan_that_was_approved_in_the_meantime_applies(f: Fixture) {
+    f.versions(1).await;
+    f.store_document(rules(Stage::Production, &json!({ "approvals": { "count": 2 } }))).await;
+    let plan = f.plan(&into_stage(1, Stage::Production)).await.unwrap();
+    for who in ["ann", "bob"] {
+        fails(ErrorKind::Denied, f.registry.promote(&plan).await);
+        f.by(who).decide(&plan, Verdict::Approve, "").await.unwrap();
+    }
+    let done = f.registry.promote(&plan).await.unwrap();
+    let approved: Vec<_> = done.approvals.iter().map(|approval| approval.actor.as_str()).collect();
+    assert_eq!(approved, ["ann", "bob"], "what was carried out names them");
+}
+
+async fn a_plan_that_was_rejected_in_the_meantime_is_denied(f: Fixture) {
+    f.versions(1).await;
+    let plan = ready(&f).await;
+    f.by("bob").decide(&plan, Verdict::Reject, "").await.unwrap();
+    fails(ErrorKind::Denied, f.registry.promote(&plan).await);
+    f.by("bob").decide(&plan, Verdict::Withdraw, "").await.unwrap();
+    f.registry.promote(&plan).await.unwrap();
+}
+
+async fn a_plan_whose_approval_or_rejection_counts_no_more_is_a_conflict(f: Fixture) {
     f.versions(1).await;
     let request = into_stage(1, Stage::Production);
-    for (who, verdict) in [
-        ("ann", Verdict::Approve),
-        ("bob", Verdict::Reject),
-        ("bob", Verdict::Withdraw),
-        ("ann", Verdict::Withdraw),
-    ] {
+    for (verdict, about) in
+        [(Verdict::Approve, "approval of ann"), (Verdict::Reject, "rejection of ann")]
+    {
+        f.say("ann", verdict, &request).await.unwrap();
         let plan = f.plan(&request).await.unwrap();
-        f.say(who, verdict, &request).await.unwrap();
-        names(&fails(ErrorKind::Conflict, f.registry.promote(&plan).await), "approvals");
+        f.say("ann", Verdict::Withdraw, &request).await.unwrap();
+        names(&fails(ErrorKind::Conflict, f.registry.promote(&plan).await), about);
     }
-    f.apply(&request).await.unwrap();
+    f.say("ann", Verdict::Approve, &request).await.unwrap();
+    let plan = f.plan(&request).await.unwrap();
+    f.say("ann", Verdict::Reject, &request).await.unwrap();
+    names(&fails(ErrorKind::Conflict, f.registry.promote(&plan).await), "approval of ann");
+    assert!(f.holders(Stage::Production).await.is_empty());
 }
 
 async fn a_plan_whose_version_is_in_the_stage_by_now_is_a_conflict(f: Fixture) {
@@ -195,7 +222,9 @@ async fn what_a_plan_did_not_rely_on_may_change(f: Fixture) {
     f.change_model(ModelChanges::default().with_note("x").with_alias(alias("a"), 1)).await;
     f.promote(3, Stage::Staging).await;
     f.store_document(policy("other", &json!({ "stages": {} }))).await;
-    f.store_document(PutDocument::new(key("drill"), key("latest"), json!(1))).await;
+    let drill =
+        json!({ "passed": true, "rpo_secs": 0.0, "rto_secs": 1.0, "at": crate::build::at(0) });
+    f.store_document(PutDocument::new(key("drill"), key("latest"), drill)).await;
     f.say("ann", Verdict::Reject, &into_stage(1, Stage::Staging)).await.unwrap();
     f.registry.promote(&plan).await.unwrap();
     assert_eq!(f.holders(Stage::Production).await, [1]);
@@ -224,7 +253,9 @@ async fn a_plan_with_forged_gates_is_judged_anew(f: Fixture) {
     f.versions(1).await;
     f.store_document(rules(Stage::Production, &json!({ "gates": ["profile"] }))).await;
     let plan = f.plan(&into_stage(1, Stage::Production)).await.unwrap();
-    let passed = json!([{ "gate": "profile present", "result": "passed", "evidence": "trust me" }]);
+    let passed = json!([{
+        "kind": "profile", "gate": "profile present", "result": "passed", "evidence": "trust me",
+    }]);
     for gates in [json!([]), passed] {
         let forged = forged(&plan, "gates", gates);
         assert!(forged.is_allowed());
@@ -248,15 +279,12 @@ async fn a_plan_with_forged_approvals_is_judged_anew(f: Fixture) {
         "version": "churn/1", "to": "Production", "actor": "ann", "verdict": "approve",
         "basis": plan.basis, "at": crate::build::at(0),
     }]);
-    let mut with_fact = forged(&plan, "approvals", approval);
-    with_fact.gates.clear();
-    fails(ErrorKind::Denied, f.registry.promote(&with_fact).await);
-    for fact in &mut with_fact.facts {
-        if fact.about == "approvals" {
-            "approve by ann at 1700000000000000".clone_into(&mut fact.value);
-        }
-    }
-    fails(ErrorKind::Conflict, f.registry.promote(&with_fact).await);
+    let mut forged = forged(&plan, "approvals", approval);
+    forged.gates.clear();
+    let error = fails(ErrorKind::Conflict, f.registry.promote(&forged).await);
+    names(&error, "approval of ann");
+    forged.approvals.clear();
+    fails(ErrorKind::Denied, f.registry.promote(&forged).await);
     assert!(f.holders(Stage::Production).await.is_empty());
 }
 
@@ -292,9 +320,13 @@ async fn a_plan_with_forged_facts_is_a_conflict(f: Fixture) {
         facts.push(mlops_core::registry::Fact { about: "moon".into(), value: "full".into() });
         json!(facts)
     };
-    for facts in
-        [json!([]), without_one("stage of"), without_one("approvals"), without_one("policy"), more]
-    {
+    for facts in [
+        json!([]),
+        without_one("stage of"),
+        without_one("access rules"),
+        without_one("policy"),
+        more,
+    ] {
         fails(ErrorKind::Conflict, f.registry.promote(&forged(&plan, "facts", facts)).await);
     }
     assert_eq!(f.holders(Stage::Production).await, [2]);

@@ -3,7 +3,7 @@
 use mlops_core::ErrorKind;
 use mlops_core::registry::{
     CodeState, Column, ColumnType, FileFormat, GateOutcome, GateResult, ManifestFile,
-    RegisterVersion, Signature, Stage, VersionChanges,
+    RegisterVersion, Signature, Stage, Verdict, VersionChanges,
 };
 use mlops_core::tracking::{RunChanges, RunStatus};
 use serde_json::{Value, json};
@@ -33,6 +33,7 @@ pub(super) fn cases() -> Vec<Case> {
         a_recovery_drill_must_have_passed_not_too_long_ago,
         a_gate_that_time_closes_after_the_plan_refuses,
         all_gates_are_judged_and_each_failed_one_is_named,
+        each_outcome_says_what_kind_of_condition_it_is,
     ]
 }
 
@@ -40,10 +41,13 @@ const HOUR: i64 = 3_600_000_000;
 
 /// The outcome of one gate for moving a version into production. What fails must also be refused.
 async fn judge(f: &Fixture, number: u64, gate: Value) -> GateOutcome {
+    let kind = gate.as_object().and_then(|gate| gate.keys().next()).cloned();
+    let kind = kind.or_else(|| gate.as_str().map(String::from));
     f.store_document(rules(Stage::Production, &json!({ "gates": [gate] }))).await;
     let plan = f.plan(&into_stage(number, Stage::Production)).await.unwrap();
     assert_eq!(plan.gates.len(), 2, "the role, and the gate");
     let outcome = plan.gates[1].clone();
+    assert_eq!(Some(&outcome.kind), kind.as_ref());
     assert_eq!(plan.is_allowed(), outcome.result == GateResult::Passed);
     if !plan.is_allowed() {
         let before = f.churn().await;
@@ -370,4 +374,17 @@ async fn all_gates_are_judged_and_each_failed_one_is_named(f: Fixture) {
     let error = fails(ErrorKind::Denied, f.registry.promote(&plan).await);
     let named: Vec<_> = error.context().filter(|(name, _)| *name == "failed").collect();
     assert_eq!(named.len(), 4, "{error}");
+}
+
+async fn each_outcome_says_what_kind_of_condition_it_is(f: Fixture) {
+    f.versions(1).await;
+    let strict = json!({ "from": ["Staging"], "gates": ["profile"], "approvals": { "count": 1 } });
+    f.store_document(rules(Stage::Production, &strict)).await;
+    let request = into_stage(1, Stage::Production);
+    f.say("ann", Verdict::Reject, &request).await.unwrap();
+    for (request, origin) in [(request.clone(), "from"), (request.as_rollback(), "held_before")] {
+        let plan = f.plan(&request).await.unwrap();
+        let kinds: Vec<_> = plan.gates.iter().map(|outcome| outcome.kind.as_str()).collect();
+        assert_eq!(kinds, ["role", origin, "profile", "rejections", "approvals"]);
+    }
 }

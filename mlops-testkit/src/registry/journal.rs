@@ -228,8 +228,8 @@ async fn a_document_writes_its_body_and_a_deletion_its_number(f: Fixture) {
     f.store_document(put(json!({ "x": [1, null] }))).await;
     let payload = json!({ "version": 1, "body": { "x": [1, null] } });
     is(&one_row(&f, 0).await, events::DOCUMENT_PUT, "document:suite/a/b", &payload);
-    f.store_document(put(json!(null))).await;
-    let payload = json!({ "version": 2, "body": null });
+    f.store_document(put(json!([null]))).await;
+    let payload = json!({ "version": 2, "body": [null] });
     is(&one_row(&f, 1).await, events::DOCUMENT_PUT, "document:suite/a/b", &payload);
     f.store_document(PutDocument::delete(key("suite"), key("a/b"))).await;
     is(

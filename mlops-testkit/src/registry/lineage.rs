@@ -198,11 +198,12 @@ async fn a_version_is_in_its_active_stage_and_in_no_other(f: Fixture) {
 
 async fn a_displaced_version_leaves_its_stage(f: Fixture) {
     f.versions(3).await;
-    f.store_document(rules(Stage::Production, &json!({ "displaced_to": "Staging" }))).await;
+    f.store_document(rules(Stage::Production, &json!({ "displaced_to": "Development" }))).await;
     f.promote(1, Stage::Production).await;
     f.promote(2, Stage::Production).await;
     let place = |stage: &str| vec![format!("churn/{stage}")];
-    assert_eq!(places(&f, 2).await, [place("Staging"), place("Production")]);
+    assert_eq!(places(&f, 2).await, [place("Development"), place("Production")]);
+    f.promote(1, Stage::Staging).await;
     f.promote(3, Stage::Staging).await;
     assert_eq!(places(&f, 3).await, [vec![], place("Production"), place("Staging")]);
     let holder = edge("model_version:churn/2", Relation::In, "stage:churn/Production");

@@ -12,7 +12,7 @@ pub(super) fn cases() -> Vec<Case> {
         without_a_policy_every_move_is_allowed,
         the_models_own_policy_counts_before_the_default_one,
         a_stage_that_the_policy_does_not_name_has_no_gates,
-        a_damaged_policy_is_corrupt_and_not_an_open_door,
+        a_policy_that_is_none_is_refused_and_the_one_before_counts,
         impossible_policies_are_refused_when_they_are_stored,
         impossible_access_rules_are_refused_when_they_are_stored,
     ]
@@ -57,20 +57,22 @@ async fn a_stage_that_the_policy_does_not_name_has_no_gates(f: Fixture) {
 }
 
 /// The catalog stores what it is given; who reads it must not take nonsense for "no rules".
-async fn a_damaged_policy_is_corrupt_and_not_an_open_door(f: Fixture) {
+/// A document that is not understood would be an open door, or stand in the way of every move.
+async fn a_policy_that_is_none_is_refused_and_the_one_before_counts(f: Fixture) {
     f.versions(1).await;
-    let request = into_stage(1, Stage::Production);
-    let plan = f.plan(&request).await.unwrap();
+    let stored = f.store_document(rules(Stage::Production, &json!({ "gates": ["profile"] }))).await;
     for body in [
         json!({ "stages": { "Production": { "gates": ["unknown"] } } }),
+        json!({ "stages": { "Production": { "displaced_to": "Production" } } }),
+        json!({ "stages": { "Production": { "displaced_to": "Staging" } } }),
         json!(7),
         json!({ "x": 1 }),
     ] {
-        f.store_document(policy("default", &body)).await;
-        fails(ErrorKind::Corrupt, f.plan(&request).await);
-        fails(ErrorKind::Corrupt, f.registry.promote(&plan).await);
+        fails(ErrorKind::Invalid, f.catalog.put_document(policy("default", &body)).await);
     }
-    assert!(f.holders(Stage::Production).await.is_empty());
+    let state = f.registry.promotion_state(&into_stage(1, Stage::Production)).await.unwrap();
+    assert_eq!(state.policy, Some(stored));
+    assert!(!f.plan(&into_stage(1, Stage::Production)).await.unwrap().is_allowed());
 }
 
 /// Whether a policy may be stored: it must be read, and then hold together.

@@ -76,11 +76,11 @@ async fn the_one_that_was_there_makes_room(f: Fixture) {
 
 async fn the_policy_says_where_the_one_that_makes_room_goes(f: Fixture) {
     f.versions(2).await;
-    f.store_document(rules(Stage::Production, &json!({ "displaced_to": "Staging" }))).await;
+    f.store_document(rules(Stage::Production, &json!({ "displaced_to": "Development" }))).await;
     f.promote(1, Stage::Production).await;
     f.promote(2, Stage::Production).await;
-    assert_eq!(stages(&f).await, [Stage::Staging, Stage::Production]);
-    assert_eq!(f.holders(Stage::Staging).await, [1]);
+    assert_eq!(stages(&f).await, [Stage::Development, Stage::Production]);
+    assert_eq!(f.holders(Stage::Development).await, [1]);
 }
 
 async fn where_many_may_be_nobody_makes_room(f: Fixture) {
@@ -189,6 +189,9 @@ async fn the_state_is_what_the_reading_calls_say(f: Fixture) {
     assert_eq!((state.policy, state.access), (Some(policy), Some(access)));
     assert_eq!(state.approvals, [approval]);
     assert_eq!(state.run, None);
+    assert_eq!(state.held_before, None, "nobody asks for a rollback");
+    let back = into_stage(1, Stage::Production).as_rollback();
+    let state = f.registry.promotion_state(&back).await.unwrap();
     let history = f.registry.stage_history(&model_name("churn")).await.unwrap();
     assert_eq!(state.held_before.as_ref(), history.first(), "the last time that it came there");
     let state = f.registry.promotion_state(&into_stage(1, Stage::Staging)).await.unwrap();

@@ -2,7 +2,8 @@
 
 use mlops_core::lineage::{Direction, Node};
 use mlops_core::registry::{
-    ModelQuery, PromotionRequest, RegistryState, Selector, Stage, VersionId, VersionQuery,
+    ModelQuery, PromotionRequest, RegistryState, Selector, Stage, StageMove, VersionId,
+    VersionQuery,
 };
 use mlops_core::tracking::{MAX_PAGE, View};
 use mlops_core::{ErrorKind, Key, ModelName};
@@ -90,15 +91,14 @@ async fn versions(f: &Fixture, state: &RegistryState) -> Result<(), String> {
     for (id, version) in state.versions() {
         same("a version", f.registry.version(id).await.unwrap(), version)?;
         for to in Stage::ALL {
-            let request = PromotionRequest::new(id.clone(), to);
+            let request = PromotionRequest::new(id.clone(), to).as_rollback();
             let found = f.registry.promotion_state(&request).await.unwrap();
-            same("what was said", found.approvals, state.approvals(id, to))?;
-            let of_version =
-                |step: &&mlops_core::registry::StageMove| step.number == id.number && step.to == to;
-            let held = state.stage_history(&id.model).iter().rfind(of_version);
+            same("what was said", &found.approvals, state.approvals(id, to))?;
+            let way = StageMove::way_back(state.stage_history(&id.model), to);
+            let held = way.into_iter().rfind(|step| step.number == id.number);
             same("when it was there", found.held_before.as_ref(), held)?;
             let holders: Vec<_> = found.holders.iter().map(|holder| holder.number).collect();
-            if to != Stage::None {
+            if found.needs_holders(to).map_err(|error| error.to_string())? {
                 let live = |number: &&u64| {
                     let held = state.version(&VersionId::new(id.model.clone(), **number));
                     held.is_some_and(|version| version.deleted.is_none())

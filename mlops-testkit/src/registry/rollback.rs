@@ -19,6 +19,7 @@ pub(super) fn cases() -> Vec<Case> {
         a_rollback_may_come_from_any_stage,
         a_rollback_of_which_something_changed_is_a_conflict,
         a_version_in_the_trash_is_not_rolled_back_to,
+        what_was_rolled_back_from_is_no_way_back_until_it_is_promoted_again,
         held_before_is_the_last_time_that_the_version_came_there,
     ]
 }
@@ -154,8 +155,23 @@ async fn held_before_is_the_last_time_that_the_version_came_there(f: Fixture) {
     let came: Vec<_> =
         history.iter().filter(|step| step.number == 1 && step.to == Stage::Production).collect();
     assert_eq!(came.len(), 2);
-    let state = f.registry.promotion_state(&into_stage(1, Stage::Production)).await.unwrap();
-    assert_eq!(state.held_before.as_ref(), came.last().copied());
-    let state = f.registry.promotion_state(&into_stage(3, Stage::Production)).await.unwrap();
+    let state = async |number| {
+        let request = into_stage(number, Stage::Production).as_rollback();
+        f.registry.promotion_state(&request).await.unwrap()
+    };
+    let state_of_one = state(1).await;
+    assert_eq!(state_of_one.held_before.as_ref(), came.last().copied());
+    let state = state(3).await;
     assert_eq!(state.held_before, None);
+}
+
+async fn what_was_rolled_back_from_is_no_way_back_until_it_is_promoted_again(f: Fixture) {
+    two_served(&f).await;
+    let back = |number| into_stage(number, Stage::Production).as_rollback();
+    f.apply(&back(1)).await.unwrap();
+    fails(ErrorKind::Denied, f.apply(&back(2)).await);
+    f.promote(2, Stage::Production).await;
+    f.promote(3, Stage::Production).await;
+    f.apply(&back(2)).await.unwrap();
+    f.apply(&back(1)).await.unwrap();
 }

@@ -75,6 +75,10 @@ pub enum Sin {
     FreesObjectsOfOthers,
     /// Makes no edge for a version that was rolled back to.
     LosesEdges,
+    /// Takes `alias != 'x'` for: no alias is `x`.
+    NegatesMembers,
+    /// Takes `not` of what is unknown for true.
+    NegatesTheUnknown,
     /// Does not look at the version that a document is expected to have.
     IgnoresDocumentVersions,
     /// Starts readers of the journal again from the beginning.

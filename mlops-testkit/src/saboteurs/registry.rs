@@ -17,6 +17,7 @@ use mlops_core::tracking::{Page, Tracker, View};
 use mlops_core::{Alias, Error, ErrorKind, Key, ModelName, Result};
 
 use super::Sin;
+use super::misread::misread;
 use crate::build::{ACTOR, key};
 use crate::{Fixture, Store};
 
@@ -162,7 +163,10 @@ impl Registry for Sinner {
 
     async fn update_model(&self, name: &ModelName, mut changes: ModelChanges) -> Result<Model> {
         if self.sin() == Sin::IgnoresExpectedAliases {
-            changes.expect_aliases.clear();
+            match self.inner.update_model(name, changes.clone()).await {
+                Err(error) if error.kind() == ErrorKind::Conflict => changes.expect_aliases.clear(),
+                result => return result,
+            }
         }
         if self.sin() == Sin::LosesAliases && !changes.aliases.is_empty() {
             let seen = self.seen.lock().unwrap().get(name).cloned();
@@ -184,7 +188,9 @@ impl Registry for Sinner {
     }
 
     async fn search_models(&self, query: &ModelQuery) -> Result<Page<Model>> {
-        self.inner.search_models(query).await
+        let mut query = query.clone();
+        query.filter = misread(self.sin(), query.filter);
+        self.inner.search_models(&query).await
     }
 
     async fn register(&self, model: &ModelName, options: RegisterVersion) -> Result<Registered> {
@@ -225,7 +231,9 @@ impl Registry for Sinner {
     }
 
     async fn search_versions(&self, query: &VersionQuery) -> Result<Page<ModelVersion>> {
-        self.inner.search_versions(query).await
+        let mut query = query.clone();
+        query.filter = misread(self.sin(), query.filter);
+        self.inner.search_versions(&query).await
     }
 
     async fn promotion_state(&self, request: &PromotionRequest) -> Result<PromotionState> {

@@ -7,8 +7,12 @@ pub(super) const OF_REGISTRY: &[Saboteur] = &[
     Saboteur {
         name: "two_step_promote",
         sin: Sin::PromotesInTwoSteps,
+        // Each case in which a version makes room and that looks at the rows or moves of this; and those
+        // in which it is approved that it does: after the first step the approval, bound to who is in the
+        // stage, counts no more.
         caught_by: &[
             "a_plan_survives_being_written_and_read",
+            "an_approval_is_used_up_by_the_move_that_it_allowed",
             "a_rollback_brings_back_the_version_that_held_the_stage",
             "the_policy_may_ask_of_a_rollback_what_it_asks_of_a_promotion",
             "the_history_is_every_move_in_order",
@@ -27,6 +31,8 @@ pub(super) const OF_REGISTRY: &[Saboteur] = &[
     Saboteur {
         name: "stale_resolve",
         sin: Sin::ResolvesStale,
+        // Each case in which a version comes into a stage where another is, and that then asks for the
+        // first time who is there. `Fixture::holders` and replaying ask too.
         caught_by: &[
             "a_version_that_nobody_moved_is_found_in_none",
             "of_several_versions_in_a_stage_the_one_that_came_last_is_found",
@@ -68,9 +74,8 @@ pub(super) const OF_REGISTRY: &[Saboteur] = &[
     Saboteur {
         name: "ignored_alias_expectation",
         sin: Sin::IgnoresExpectedAliases,
+        // Each case that expects an alias to name what it does not name. What is `Invalid` stays so.
         caught_by: &[
-            "a_model_in_the_trash_is_not_changed_but_restored",
-            "a_model_is_moved_to_the_trash_or_back_in_a_call_of_its_own",
             "a_change_of_a_model_that_is_refused_changes_nothing",
             "an_alias_that_does_not_name_what_was_expected_is_a_conflict",
             "an_alias_may_be_expected_without_being_moved",
@@ -94,6 +99,8 @@ pub(super) const OF_REGISTRY: &[Saboteur] = &[
     Saboteur {
         name: "ignored_policy",
         sin: Sin::IgnoresThePolicy,
+        // Each case in which a policy is stored and then refuses a move: by where the version comes from,
+        // by the role, by a gate, by lack of approvals; and no case in which something else refuses.
         caught_by: &[
             "a_version_may_only_come_from_where_the_policy_says",
             "who_carries_out_a_move_needs_the_role",
@@ -122,10 +129,12 @@ pub(super) const OF_REGISTRY: &[Saboteur] = &[
             "who_lacks_the_role_can_neither_approve_nor_reject",
             "an_approver_who_lost_the_role_counts_no_more",
             "an_approval_is_bound_to_everything_that_was_seen",
+            "an_approval_is_used_up_by_the_move_that_it_allowed",
             "an_approval_expires_by_time",
             "an_approval_of_another_version_or_stage_does_not_count",
             "the_policy_may_ask_of_a_rollback_what_it_asks_of_a_promotion",
             "a_refused_promotion_leaves_the_edges",
+            "a_plan_that_was_approved_in_the_meantime_applies",
             "a_call_of_the_registry_that_is_refused_writes_no_row",
             "a_file_that_may_run_code_needs_a_permit",
             "a_signature_must_fit_the_callers_of_the_current_version",
@@ -136,6 +145,8 @@ pub(super) const OF_REGISTRY: &[Saboteur] = &[
     Saboteur {
         name: "ignored_role",
         sin: Sin::IgnoresRoles,
+        // Each case in which access rules refuse a move to who carries it out. Those about approvers are
+        // not among them: a verdict is refused elsewhere.
         caught_by: &[
             "who_carries_out_a_move_needs_the_role",
             "who_has_no_role_may_not_move_anything",
@@ -150,6 +161,7 @@ pub(super) const OF_REGISTRY: &[Saboteur] = &[
         sin: Sin::AllowsSelfApproval,
         caught_by: &[
             "the_author_of_a_version_cannot_approve_it",
+            "the_author_of_a_copied_version_cannot_approve_it",
             "a_call_of_the_registry_that_is_refused_writes_no_row",
         ],
         sometimes: &[],
@@ -158,6 +170,7 @@ pub(super) const OF_REGISTRY: &[Saboteur] = &[
     Saboteur {
         name: "forgotten_evidence",
         sin: Sin::ForgetsEvidence,
+        // Each case that compares a row of a promotion, or what replaying it gives, with what was decided.
         caught_by: &[
             "a_promotion_writes_one_row_with_policy_evidence_and_approvals",
             "a_rollback_says_that_it_is_one",
@@ -191,6 +204,28 @@ pub(super) const OF_REGISTRY: &[Saboteur] = &[
         found_at_random: true,
     },
     Saboteur {
+        name: "negated_member",
+        sin: Sin::NegatesMembers,
+        caught_by: &[
+            "each_filter_of_the_corpus_finds_its_models",
+            "each_filter_of_the_corpus_finds_its_versions",
+            "the_corpora_agree_with_the_walk_over_the_records",
+        ],
+        sometimes: &[],
+        found_at_random: true,
+    },
+    Saboteur {
+        name: "negated_unknown",
+        sin: Sin::NegatesTheUnknown,
+        caught_by: &[
+            "each_filter_of_the_corpus_finds_its_models",
+            "each_filter_of_the_corpus_finds_its_versions",
+            "the_corpora_agree_with_the_walk_over_the_records",
+        ],
+        sometimes: &[],
+        found_at_random: true,
+    },
+    Saboteur {
         name: "ignored_document_version",
         sin: Sin::IgnoresDocumentVersions,
         caught_by: &[
@@ -205,6 +240,7 @@ pub(super) const OF_REGISTRY: &[Saboteur] = &[
     Saboteur {
         name: "forgotten_reader",
         sin: Sin::ForgetsReaders,
+        // Each case that advances a reader and then asks where it is, or advances it again.
         caught_by: &[
             "a_reader_goes_on_from_where_it_is",
             "a_reader_that_is_elsewhere_is_a_conflict",

@@ -155,8 +155,12 @@ pub(crate) fn parse_pair(text: &str) -> Result<(String, String), String> {
 /// `key=number`; also `NaN` and `inf`.
 pub(crate) fn parse_number(text: &str) -> Result<(String, f64), String> {
     let (key, value) = parse_pair(text).map_err(|_| "write key=number".to_owned())?;
-    let value = value.parse().map_err(|_| format!("`{value}` is no number"))?;
-    Ok((key, value))
+    let number: f64 = value.parse().map_err(|_| format!("`{value}` is no number"))?;
+    // What is written in digits and too large would become infinite.
+    if number.is_infinite() && value.contains(|c: char| c.is_ascii_digit()) {
+        return Err(format!("`{value}` is too large; infinite is written inf"));
+    }
+    Ok((key, number))
 }
 
 /// A stage's name; case does not matter.
@@ -213,6 +217,8 @@ mod tests {
         assert_eq!(parse_number("auc=0.9"), Ok(("auc".to_owned(), 0.9)));
         assert!(parse_number("auc=NaN").is_ok_and(|(_, value)| value.is_nan()));
         assert!(parse_number("auc=good").is_err() && parse_number("auc").is_err());
+        assert!(parse_number("auc=1e999").is_err() && parse_number("auc=-1e999").is_err());
+        assert_eq!(parse_number("auc=-inf"), Ok(("auc".to_owned(), f64::NEG_INFINITY)));
     }
 
     #[test]

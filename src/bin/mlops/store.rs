@@ -52,6 +52,21 @@ pub(crate) async fn open(store: &Store, output: &mut Output) -> Result<Workspace
     Ok(workspace)
 }
 
+/// Refuses to make a store among other people's files.
+pub(crate) fn refuse_other_directory(url: &BackendUrl) -> Result<(), Failure> {
+    let Some(directory) = url.path().filter(|_| url.scheme() == "sqlite") else { return Ok(()) };
+    let is_store = !matches!(directory.join(DATABASE).try_exists(), Ok(false));
+    // What cannot be looked at is left to the library, which says why.
+    let is_empty = std::fs::read_dir(directory).map_or(true, |mut found| found.next().is_none());
+    if is_store || is_empty {
+        return Ok(());
+    }
+    Err(Error::invalid(COMMAND, "the directory is not empty, and no store")
+        .with("store", url)
+        .with_hint("name a store, or a new directory")
+        .into())
+}
+
 /// Opens a store, and makes it if it is not there.
 pub(crate) async fn create(store: &Store) -> Result<Workspace, Failure> {
     let url: BackendUrl = store.url.parse()?;

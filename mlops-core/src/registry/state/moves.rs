@@ -78,8 +78,11 @@ impl RegistryState {
             model.updated = row.at();
         }
         let (gone, new) = lineage::of_promotion(&plan);
-        self.edges.retain(|edge| !gone.contains(edge));
+        for edge in gone {
+            self.edges.remove(&edge);
+        }
         self.edges.extend(new);
+        self.use_up(&plan.request.version, to);
         Ok(())
     }
 
@@ -101,6 +104,17 @@ impl RegistryState {
             self.approvals.remove(&place);
         }
         Ok(())
+    }
+
+    /// An approval is of one move: once that is made it counts no more. A rejection stands.
+    fn use_up(&mut self, version: &VersionId, to: Stage) {
+        let place = (version.clone(), to);
+        if let Some(words) = self.approvals.get_mut(&place) {
+            words.retain(|word| word.verdict == Verdict::Reject);
+            if words.is_empty() {
+                self.approvals.remove(&place);
+            }
+        }
     }
 
     /// Puts a version at the end of a stage.

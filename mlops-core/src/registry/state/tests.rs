@@ -65,7 +65,7 @@ fn story() -> Vec<Event> {
             {"number": 2, "from": "Production", "to": "Archived"},
             {"number": 1, "from": "None", "to": "Production"},
         ],
-        "gates": [{"gate": "role contributor", "result": "passed", "evidence": "ann"}],
+        "gates": [{"kind": "role", "gate": "role contributor", "result": "passed", "evidence": "ann"}],
         "basis": basis,
         "reason": "better",
         "policy": "churn@1",

@@ -64,6 +64,7 @@ impl RegistryState {
         let VersionId { model: name, number } = id.clone();
         let author = said.author.unwrap_or_else(|| row.0.actor.clone());
         let mut version = ModelVersion::new(id.clone(), said.manifest, author, said.created);
+        version.registrar = row.0.actor.clone();
         if version.digest != said.digest {
             return Err(row
                 .corrupt("the manifest is not that of the digest")

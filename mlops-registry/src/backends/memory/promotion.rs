@@ -1,8 +1,8 @@
 //! Promotions: gathering what a decision depends on, and carrying it out.
 
 use mlops_core::registry::{
-    Approval, DEFAULT_POLICY, POLICY_KIND, PromotionPlan, PromotionRequest, PromotionState,
-    Verdict, VersionId, events,
+    ACCESS_KIND, ACCESS_NAME, Approval, DEFAULT_POLICY, POLICY_KIND, PromotionPlan,
+    PromotionRequest, PromotionState, StageMove, Verdict, VersionId, events,
 };
 use mlops_core::{Key, Result};
 
@@ -18,12 +18,6 @@ impl State {
         let version = self.version(id, operation)?.clone();
         let model = self.model(&id.model, operation)?.clone();
         let mut state = PromotionState::new(model, version);
-        // Every version starts in `None` and nothing makes room there: these are never looked at.
-        let held = state.model.stages.get(to).into_iter().flatten();
-        let held = held.map(|number| VersionId::new(id.model.clone(), *number));
-        let held = held.filter_map(|id| self.registry.version(&id));
-        state.holders = held.filter(|version| version.deleted.is_none()).cloned().collect();
-
         let document = |kind: &str, name: &str| -> Result<_> {
             Ok(self.registry.document(&Key::new(kind)?, &Key::new(name)?).cloned())
         };
@@ -31,13 +25,22 @@ impl State {
             None => document(POLICY_KIND, DEFAULT_POLICY)?,
             own => own,
         };
-        state.access = document("access", "default")?;
+        if state.needs_holders(*to)? {
+            let held = state.model.stages.get(to).into_iter().flatten();
+            let held = held.map(|number| VersionId::new(id.model.clone(), *number));
+            let held = held.filter_map(|id| self.registry.version(&id));
+            state.holders = held.filter(|version| version.deleted.is_none()).cloned().collect();
+        }
+        state.access = document(ACCESS_KIND, ACCESS_NAME)?;
         state.drill = document("drill", "latest")?;
         state.approvals = self.registry.approvals(id, *to).to_vec();
         let run = state.version.manifest.run.as_ref().and_then(|run| self.runs.get(&run.id));
         state.run = run.map(|run| run.record.clone());
-        let mut latest = self.registry.stage_history(&id.model).iter().rev();
-        state.held_before = latest.find(|step| step.number == id.number && step.to == *to).cloned();
+        if request.rollback {
+            let way = StageMove::way_back(self.registry.stage_history(&id.model), *to);
+            let held = way.into_iter().rev().find(|held| held.number == id.number);
+            state.held_before = held.cloned();
+        }
         Ok(state)
     }
 

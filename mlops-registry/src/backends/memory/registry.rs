@@ -40,7 +40,7 @@ impl Registry for MemoryStore {
     }
 
     async fn register(&self, model: &ModelName, options: RegisterVersion) -> Result<Registered> {
-        check::register(&options)?;
+        check::register(&options).map(drop)?;
         self.lock().register(model, options, &self.author())
     }
 

@@ -41,6 +41,7 @@ impl State {
         let mut objects: Vec<Blob> = Vec::new();
         for object in options.objects {
             let known = self.find_blob(object.blob.digest);
+            check::same_size(known.as_ref(), &object.blob)?;
             if known.is_none() && !object.uploaded {
                 return Err(check::object_is_gone(object.blob.digest));
             }
@@ -50,9 +51,10 @@ impl State {
         let number = check::next_number(model.last_number, imported.number)?;
 
         let id = VersionId::new(name.clone(), number);
-        let by = imported.author.unwrap_or_else(|| author.actor.clone());
+        let by = imported.author.or(options.author).unwrap_or_else(|| author.actor.clone());
         let created = imported.created.map_or(author.now, to_the_microsecond);
         let mut version = ModelVersion::new(id.clone(), options.manifest, by, created);
+        version.registrar = author.actor.clone();
         version.origin = options.origin;
         version.note = options.note;
         version.tags = options.tags;

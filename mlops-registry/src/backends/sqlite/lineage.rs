@@ -1,6 +1,7 @@
 //! The edges of lineage in SQLite. Nodes are interned: a graph repeats them.
 
-use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mlops_core::lineage::{Direction, Edge, Node, Relation};
 use mlops_core::registry::events;
@@ -19,8 +20,14 @@ pub(super) fn link(writer: &Writer<'_>, edges: &[Edge]) -> Outcome<()> {
 /// Adds edges, and returns those that were not there.
 pub(super) fn add(sql: &Connection, edges: &[Edge]) -> Outcome<Vec<Edge>> {
     let mut new = Vec::new();
+    // The edges of one change share most of their ends.
+    let mut known: BTreeMap<&Node, i64> = BTreeMap::new();
+    let mut intern = |node| match known.entry(node) {
+        Entry::Occupied(known) => Ok(*known.get()),
+        Entry::Vacant(place) => intern(sql, node).map(|id| *place.insert(id)),
+    };
     for edge in edges {
-        let (source, target) = (intern(sql, &edge.from)?, intern(sql, &edge.to)?);
+        let (source, target) = (intern(&edge.from)?, intern(&edge.to)?);
         let added = sql
             .prepare_cached(
                 "INSERT OR IGNORE INTO edges (source, target, relation) VALUES (?1, ?2, ?3)",
@@ -39,8 +46,10 @@ pub(super) fn remove(sql: &Connection, edges: &[Edge]) -> Outcome<()> {
         let (Some(source), Some(target)) = (find(sql, &edge.from)?, find(sql, &edge.to)?) else {
             continue;
         };
-        sql.prepare_cached("DELETE FROM edges WHERE source = ?1 AND target = ?2 AND relation = ?3")?
-            .execute(params![source, target, edge.relation.as_str()])?;
+        sql.prepare_cached(
+            "DELETE FROM edges WHERE source = ?1 AND target = ?2 AND relation = ?3",
+        )?
+        .execute(params![source, target, edge.relation.as_str()])?;
     }
     Ok(())
 }

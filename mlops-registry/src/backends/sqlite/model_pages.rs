@@ -5,7 +5,7 @@
 //! the names' index and stops after a page; ordered by a metric it walks `(key, value)`, and what has
 //! no value, which comes last, is a second query that is asked only if the page is not full.
 
-use mlops_core::filter::{Aggregate, Field, Filter, OrderBy};
+use mlops_core::filter::{Aggregate, Attribute, Comparison, Field, Filter, OrderBy};
 use mlops_core::registry::{Model, ModelQuery, ModelVersion, VersionQuery};
 use mlops_core::tracking::{Page, View};
 use rusqlite::types::Value;
@@ -24,6 +24,7 @@ pub(super) fn models(sql: &Connection, query: &ModelQuery) -> Outcome<Page<Model
         sql,
         alias: "m",
         from: " FROM models m WHERE ",
+        id: "m.id",
         newest: "SELECT coalesce(max(id), 0) FROM models",
         filter: &query.filter,
         order_by: &query.order_by,
@@ -44,7 +45,14 @@ pub(super) fn versions(sql: &Connection, query: &VersionQuery) -> Outcome<Page<M
     let search = Search {
         sql,
         alias: "v",
-        from: " FROM models m JOIN versions v ON v.model = m.id WHERE ",
+        // Left to itself SQLite walks all versions and sorts them; `CROSS JOIN` and `+` let it walk the
+        // names' index in order, and stop. A filter that an index of versions answers is asked first.
+        from: if is_found_by_index(&query.filter) {
+            " FROM versions v JOIN models m ON m.id = v.model WHERE "
+        } else {
+            " FROM models m CROSS JOIN versions v ON v.model = m.id WHERE "
+        },
+        id: "+v.id",
         newest: "SELECT coalesce(max(id), 0) FROM versions",
         filter: &query.filter,
         order_by: &query.order_by,
@@ -59,6 +67,18 @@ pub(super) fn versions(sql: &Connection, query: &VersionQuery) -> Outcome<Page<M
     search.page(limit, &identity, cursor, versions::load_row)
 }
 
+/// Whether every match has one source run, or one digest, which indexes know.
+fn is_found_by_index(filter: &Filter) -> bool {
+    match filter {
+        Filter::Term(
+            Field::Attribute(Attribute::SourceRun | Attribute::Digest),
+            Comparison::Eq(_),
+        ) => true,
+        Filter::And(parts) => parts.iter().any(is_found_by_index),
+        _ => false,
+    }
+}
+
 /// What completes an order; never missing.
 struct Tie {
     column: &'static str,
@@ -69,6 +89,7 @@ struct Search<'a> {
     sql: &'a Connection,
     alias: &'static str,
     from: &'static str,
+    id: &'static str,
     newest: &'static str,
     filter: &'a Filter,
     order_by: &'a [OrderBy],
@@ -108,12 +129,7 @@ impl Search<'_> {
         Ok(Page { items, next })
     }
 
-    fn hits(
-        &self,
-        limit: usize,
-        newest: i64,
-        after: Option<&RecordPosition>,
-    ) -> Outcome<Vec<Hit>> {
+    fn hits(&self, limit: usize, newest: i64, after: Option<&RecordPosition>) -> Outcome<Vec<Hit>> {
         let Some((key, name)) = self.walk()? else {
             return self.sorted(limit, newest, after, Walk::No);
         };
@@ -168,12 +184,16 @@ impl Search<'_> {
         if let Walk::Rest = walk {
             text.push("(").order_value(&self.order_by[0].field)?.push(") IS NULL AND ");
         }
-        text.view(self.view).push(" AND ").push(self.alias).push(".id <= ").bind(newest);
+        text.view(self.view).push(" AND ").push(self.id).push(" <= ").bind(newest);
         if let Some(model) = self.model {
             text.push(" AND m.name = ").bind(model.to_owned());
         }
         text.push(" AND ").filter(self.filter)?;
         if let Some(after) = after {
+            if let (true, Some(name)) = (self.order_by.is_empty(), after.values.first()) {
+                // Implied by the position, but an index can use it.
+                text.push(" AND m.name >= ").bind(name.sql());
+            }
             self.later(&mut text, after, &walk)?;
         }
         self.order(&mut text, &walk)?;

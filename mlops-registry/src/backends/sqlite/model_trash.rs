@@ -112,11 +112,7 @@ pub(super) fn purge(writer: &Writer<'_>, plan: &ModelPurgePlan) -> Outcome<Model
         ] {
             sql.prepare_cached(statement)?.execute([stored.row])?;
         }
-        writer.journal(
-            events::MODEL_PURGE,
-            &name.into(),
-            &events::model_purge(&stored.model),
-        )?;
+        writer.journal(events::MODEL_PURGE, &name.into(), &events::model_purge(&stored.model))?;
         report.models += 1;
     }
     report.freed.sort_by(|a, b| a.location.cmp(&b.location));
@@ -152,11 +148,7 @@ fn purge_version(
         report.freed.extend(artifacts::drop_if_unnamed(sql, blob)?);
     }
     lineage::forget(sql, &id.into())?;
-    writer.journal(
-        events::VERSION_PURGE,
-        &id.into(),
-        &events::version_purge(&stored.version),
-    )?;
+    writer.journal(events::VERSION_PURGE, &id.into(), &events::version_purge(&stored.version))?;
     report.versions += 1;
     Ok(())
 }

@@ -197,8 +197,7 @@ pub(super) fn load(sql: &Connection, stored: Stored, names: &mut Names) -> Outco
     while let Some(row) = rows.next()? {
         model.tags.insert(names.of(sql, row.get(0)?)?, row.get(1)?);
     }
-    let mut statement =
-        sql.prepare_cached("SELECT alias, number FROM aliases WHERE model = ?1")?;
+    let mut statement = sql.prepare_cached("SELECT alias, number FROM aliases WHERE model = ?1")?;
     let mut rows = statement.query([row])?;
     while let Some(row) = rows.next()? {
         let alias = Alias::new(row.get_ref(0)?.as_str().map_err(|_| ALIAS)?)?;

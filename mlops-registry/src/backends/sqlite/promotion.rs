@@ -2,9 +2,9 @@
 
 use mlops_core::journal::Actor;
 use mlops_core::registry::{
-    Approval, DEFAULT_POLICY, GateOutcome, ModelVersion, MoveCause, POLICY_KIND, PromotionPlan,
-    PromotionRequest, PromotionState, Stage, StageMove, Step, Verdict, events,
-    lineage as edges_of,
+    ACCESS_KIND, ACCESS_NAME, Approval, DEFAULT_POLICY, GateOutcome, ModelVersion, MoveCause,
+    POLICY_KIND, PromotionPlan, PromotionRequest, PromotionState, Stage, StageMove, Step, Verdict,
+    events, lineage as edges_of,
 };
 use mlops_core::tracking::Digest;
 use mlops_core::{ModelName, time};
@@ -29,22 +29,22 @@ fn find(sql: &Connection, request: &PromotionRequest) -> Outcome<(PromotionState
     let version = versions::load(sql, stored, &mut names)?;
     let model = models::load_row(sql, model_row, &mut names)?;
     let mut state = PromotionState::new(model, version);
-    let mut statement = sql.prepare_cached(
-        "SELECT id FROM versions WHERE stage = ?2 AND model = ?1 AND deleted IS NULL
-         ORDER BY staged, number",
-    )?;
-    let holders = statement.query_map(params![model_row, request.to.as_str()], |row| row.get(0))?;
-    for holder in holders.collect::<Result<Vec<i64>, _>>()? {
-        // Every version starts in `None` and nothing makes room there: these are never looked at.
-        if request.to != Stage::None {
-            state.holders.push(versions::load_row(sql, holder, &mut names)?);
-        }
-    }
     state.policy = match catalog::get(sql, POLICY_KIND, &id.model)? {
         Some(policy) => Some(policy),
         None => catalog::get(sql, POLICY_KIND, DEFAULT_POLICY)?,
     };
-    state.access = catalog::get(sql, "access", "default")?;
+    if state.needs_holders(request.to)? {
+        let mut statement = sql.prepare_cached(
+            "SELECT id FROM versions WHERE stage = ?2 AND model = ?1 AND deleted IS NULL
+             ORDER BY staged, number",
+        )?;
+        let held =
+            statement.query_map(params![model_row, request.to.as_str()], |row| row.get(0))?;
+        for holder in held.collect::<Result<Vec<i64>, _>>()? {
+            state.holders.push(versions::load_row(sql, holder, &mut names)?);
+        }
+    }
+    state.access = catalog::get(sql, ACCESS_KIND, ACCESS_NAME)?;
     state.drill = catalog::get(sql, "drill", "latest")?;
     if let Some(run) = &state.version.manifest.run {
         state.run = match runs::find(sql, run.id)? {
@@ -60,13 +60,15 @@ fn find(sql: &Connection, request: &PromotionRequest) -> Outcome<(PromotionState
     while let Some(row) = rows.next()? {
         state.approvals.push(approval(row, request)?);
     }
-    let last: Option<i64> = sql
-        .prepare_cached(
-            "SELECT max(id) FROM stage_moves WHERE model = ?1 AND number = ?2 AND to_stage = ?3",
-        )?
-        .query_row(params![model_row, id.number as i64, request.to.as_str()], |row| row.get(0))?;
-    if let Some(last) = last {
-        state.held_before = moves(sql, "s.id = ?1", last)?.pop();
+    if request.rollback {
+        let history = moves(sql, "s.model = ?1", model_row, Evidence::Without)?;
+        let way = StageMove::way_back(&history, request.to);
+        let held = way.into_iter().rev().find(|held| held.number == id.number);
+        if let Some(held) = held {
+            let mut step = moves(sql, "s.sequence = ?1", held.sequence as i64, Evidence::With)?;
+            step.retain(|step| step.number == id.number);
+            state.held_before = step.pop();
+        }
     }
     Ok((state, row, model_row))
 }
@@ -87,7 +89,7 @@ fn approval(row: &Row<'_>, request: &PromotionRequest) -> Outcome<Approval> {
 
 pub(super) fn promote(writer: &Writer<'_>, plan: &PromotionPlan) -> Outcome<PromotionPlan> {
     let sql = writer.sql;
-    let (state, _, model_row) = find(sql, &plan.request)?;
+    let (state, row, model_row) = find(sql, &plan.request)?;
     let fresh = plan.renew(&state, writer.actor, time::from_micros(writer.now)?)?;
     let id = &fresh.request.version;
     let sequence =
@@ -106,6 +108,11 @@ pub(super) fn promote(writer: &Writer<'_>, plan: &PromotionPlan) -> Outcome<Prom
         ])?;
         note_move(sql, model_row, step, events::cause(&fresh, step.number), sequence)?;
     }
+    // An approval is of one move: once that is made it counts no more. A rejection stands.
+    sql.prepare_cached(
+        "DELETE FROM approvals WHERE version = ?1 AND stage = ?2 AND verdict = 'approve'",
+    )?
+    .execute(params![row, fresh.request.to.as_str()])?;
     models::touch(writer, model_row)?;
     let (gone, new) = edges_of::of_promotion(&fresh);
     lineage::remove(sql, &gone)?;
@@ -123,12 +130,13 @@ pub(super) fn decide(
     let (state, row, _) = find(sql, &plan.request)?;
     let now = time::from_micros(writer.now)?;
     let fresh = plan.decide(&state, verdict, writer.actor, now)?;
-    let approval =
-        Approval::new(&fresh, verdict, writer.actor.clone(), now).with_comment(comment);
+    let approval = Approval::new(&fresh, verdict, writer.actor.clone(), now).with_comment(comment);
     let stage = approval.to.as_str();
     if verdict == Verdict::Withdraw {
         let spoke = sql
-            .prepare_cached("DELETE FROM approvals WHERE version = ?1 AND stage = ?2 AND actor = ?3")?
+            .prepare_cached(
+                "DELETE FROM approvals WHERE version = ?1 AND stage = ?2 AND actor = ?3",
+            )?
             .execute(params![row, stage, writer.actor.as_str()])?;
         if spoke == 0 {
             // Who takes back what they never said changes nothing.
@@ -193,7 +201,14 @@ fn note_move(
 pub(super) fn history(sql: &Connection, model: &ModelName) -> Outcome<Vec<StageMove>> {
     let stored = models::find(sql, model)?
         .ok_or_else(|| models::missing("registry.stage_history", model))?;
-    moves(sql, "s.model = ?1", stored.row)
+    moves(sql, "s.model = ?1", stored.row, Evidence::With)
+}
+
+/// Whether the decisions of moves are read out of the journal.
+#[derive(Clone, Copy, PartialEq)]
+enum Evidence {
+    With,
+    Without,
 }
 
 /// What a decision's row in the journal says about it.
@@ -206,7 +221,12 @@ struct Decision {
     approvals: Vec<Approval>,
 }
 
-fn moves(sql: &Connection, condition: &str, value: i64) -> Outcome<Vec<StageMove>> {
+fn moves(
+    sql: &Connection,
+    condition: &str,
+    value: i64,
+    evidence: Evidence,
+) -> Outcome<Vec<StageMove>> {
     let mut statement = sql.prepare_cached(&format!(
         "SELECT s.number, s.from_stage, s.to_stage, s.cause, s.sequence, j.at, j.actor, j.payload
          FROM stage_moves s JOIN journal j ON j.sequence = s.sequence
@@ -226,7 +246,7 @@ fn moves(sql: &Connection, condition: &str, value: i64) -> Outcome<Vec<StageMove
         let actor = Actor::new(text(6)?)?;
         let at = time::from_micros(row.get(5)?)?;
         let mut step = StageMove::new(row.get::<_, i64>(4)? as u64, at, actor, &step, cause);
-        if cause != MoveCause::Import {
+        if cause != MoveCause::Import && evidence == Evidence::With {
             let decision: Decision = serde_json::from_str(text(7)?)
                 .map_err(|_| Fail::Stored { what: "journal.payload" })?;
             step.reason = decision.reason;

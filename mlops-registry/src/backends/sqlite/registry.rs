@@ -15,9 +15,7 @@ use mlops_core::tracking::Page;
 use mlops_core::{Key, ModelName, Result};
 
 use super::names::Names;
-use super::{
-    SqliteStore, catalog, lineage, model_pages, model_trash, models, promotion, versions,
-};
+use super::{SqliteStore, catalog, lineage, model_pages, model_trash, models, promotion, versions};
 
 #[async_trait]
 impl Registry for SqliteStore {
@@ -53,11 +51,10 @@ impl Registry for SqliteStore {
     }
 
     async fn register(&self, model: &ModelName, options: RegisterVersion) -> Result<Registered> {
-        check::register(&options)?;
+        // Written out and hashed here, outside the write lock.
+        let json = check::register(&options)?;
         let model = model.clone();
-        // Hashed here, outside the write lock.
-        let digest = options.manifest.digest();
-        self.write("registry.register", move |w| versions::register(w, &model, options, digest))
+        self.write("registry.register", move |w| versions::register(w, &model, options, &json))
             .await
     }
 
@@ -109,8 +106,7 @@ impl Registry for SqliteStore {
     ) -> Result<Approval> {
         check::words("comment", comment)?;
         let (plan, comment) = (plan.clone(), comment.to_owned());
-        self.write("registry.decide", move |w| promotion::decide(w, &plan, verdict, &comment))
-            .await
+        self.write("registry.decide", move |w| promotion::decide(w, &plan, verdict, &comment)).await
     }
 
     async fn stage_history(&self, model: &ModelName) -> Result<Vec<StageMove>> {

@@ -8,7 +8,7 @@ use mlops_core::RunId;
 use mlops_core::filter::{
     Aggregate, Attribute, Comparison, DatasetField, Field, Filter, Literal, Member,
 };
-use mlops_core::tracking::View;
+use mlops_core::tracking::{Digest, View};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 
@@ -118,19 +118,22 @@ impl<'c> Sql<'c> {
         match filter {
             Filter::All => Ok(self.push("1")),
             Filter::Term(Field::Dataset(field), comparison) => Ok(self.dataset(*field, comparison)),
-            Filter::Term(Field::Member(member), comparison) => {
-                Ok(self.member(*member, comparison))
-            }
+            Filter::Term(Field::Member(member), comparison) => Ok(self.member(*member, comparison)),
+            // By their indexes, and not as text.
             Filter::Term(Field::Attribute(Attribute::SourceRun), Comparison::Eq(literal))
                 if self.alias == "v" =>
             {
-                // By its index, and not as text.
-                let id = match literal {
-                    Literal::Text(text) => text.parse::<RunId>().ok(),
-                    Literal::Number(_) => None,
-                };
+                let id = text_of(literal).and_then(|text| text.parse::<RunId>().ok());
                 self.push("v.run = ");
                 Ok(self.bind(id.map_or(Value::Null, |id| Value::Blob(id.as_bytes().to_vec()))))
+            }
+            Filter::Term(Field::Attribute(Attribute::Digest), Comparison::Eq(literal))
+                if self.alias == "v" =>
+            {
+                // What is no digest is no version's: false, as for any text that is another one.
+                let digest = text_of(literal).and_then(|text| text.parse::<Digest>().ok());
+                self.push("v.digest = ");
+                Ok(self.bind(digest.map_or(Value::Blob(Vec::new()), |d| Value::Blob(d.0.to_vec()))))
             }
             Filter::Term(field, comparison) => {
                 let scalar = self.scalar(field)?;
@@ -425,6 +428,13 @@ fn bound(literal: &Literal) -> Value {
     match literal {
         Literal::Text(text) => Value::Text(text.clone()),
         Literal::Number(number) => Value::Real(*number),
+    }
+}
+
+fn text_of(literal: &Literal) -> Option<&str> {
+    match literal {
+        Literal::Text(text) => Some(text),
+        Literal::Number(_) => None,
     }
 }
 

@@ -18,7 +18,7 @@ use super::names::{self, Names};
 use super::{artifacts, lineage, models, promotion, runs};
 
 const COLUMNS: &str = "v.id, v.model, m.name, v.number, v.stage, v.created, v.updated, v.deleted, \
-                       v.digest, v.author, v.origin, v.note, v.manifest, m.deleted";
+                       v.digest, v.author, v.origin, v.note, v.manifest, m.deleted, v.registrar";
 
 /// A version's own row, without what hangs on it.
 pub(super) struct Stored {
@@ -32,9 +32,10 @@ pub(super) fn register(
     writer: &Writer<'_>,
     name: &ModelName,
     options: RegisterVersion,
-    digest: Digest,
+    json: &str,
 ) -> Outcome<Registered> {
     let op = "registry.register";
+    let digest = Manifest::digest_of(json);
     let sql = writer.sql;
     let model = models::find(sql, name)?.ok_or_else(|| models::missing(op, name))?;
     if model.model.deleted.is_some() {
@@ -46,15 +47,14 @@ pub(super) fn register(
     if options.reuse
         && let Some(version) = find_digest(sql, model.row, digest)?
     {
-        let uploaded = options.objects.into_iter().filter(|object| object.uploaded);
-        let unneeded = uploaded
-            .map(|object| object.blob)
-            .filter(|blob| {
-                !artifacts::find_blob(sql, blob.digest)
-                    .is_ok_and(|known| known.is_some_and(|k| k.location == blob.location))
-            })
-            .map(|blob| blob.location)
-            .collect();
+        let mut unneeded = Vec::new();
+        for object in options.objects.into_iter().filter(|object| object.uploaded) {
+            let known = artifacts::find_blob(sql, object.blob.digest)?;
+            // A call that is made again may offer what the first one named.
+            if known.is_none_or(|known| known.location != object.blob.location) {
+                unneeded.push(object.blob.location);
+            }
+        }
         return Ok(Registered { version, created: false, unneeded });
     }
     let elsewhere = options.origin.is_some() || options.imported.is_some();
@@ -68,9 +68,11 @@ pub(super) fn register(
     let number = check::next_number(model.model.last_number, imported.number)?;
     let created = imported.created.map_or(Ok(writer.now), time::to_micros)?;
     let id = VersionId::new(name.clone(), number);
-    let author = imported.author.unwrap_or_else(|| writer.actor.clone());
+    let author = imported.author.or(options.author).unwrap_or_else(|| writer.actor.clone());
+    let created_at = time::from_micros(created)?;
     let mut version =
-        ModelVersion::new(id.clone(), options.manifest, author, time::from_micros(created)?);
+        ModelVersion::with_digest(id.clone(), options.manifest, digest, author, created_at);
+    version.registrar = writer.actor.clone();
     version.origin = options.origin;
     version.note = options.note;
     version.tags = options.tags;
@@ -82,8 +84,8 @@ pub(super) fn register(
     let sequence = writer.journal(events::VERSION_REGISTER, &(&id).into(), &payload)?;
     sql.prepare_cached(
         "INSERT INTO versions (model, number, stage, staged, created, updated, digest, run, author,
-                               origin, note, manifest)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                               registrar, origin, note, manifest)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     )?
     .execute(params![
         model.row,
@@ -94,9 +96,10 @@ pub(super) fn register(
         digest.0,
         version.manifest.run.as_ref().map(|run| run.id.as_bytes().to_vec()),
         version.author.as_str(),
+        version.registrar.as_str(),
         version.origin,
         version.note,
-        version.manifest.to_json(),
+        json,
     ])?;
     let row = sql.last_insert_rowid();
     sql.prepare_cached("UPDATE models SET last_number = ?2, updated = ?3 WHERE id = ?1")?
@@ -131,7 +134,9 @@ fn name_objects(
 ) -> Outcome<Vec<mlops_core::tracking::BlobLocation>> {
     let mut unneeded = Vec::new();
     for VersionObject { blob, uploaded } in objects {
-        if !uploaded && artifacts::find_blob(sql, blob.digest)?.is_none() {
+        let known = artifacts::find_blob(sql, blob.digest)?;
+        check::same_size(known.as_ref(), &blob)?;
+        if !uploaded && known.is_none() {
             return Err(check::object_is_gone(blob.digest).into());
         }
         let (id, discarded) = artifacts::name_blob(sql, &blob)?;
@@ -145,8 +150,10 @@ fn name_objects(
 /// What searches compare: single values of the manifest, in columns.
 fn copy_for_search(sql: &Connection, row: i64, manifest: &Manifest) -> Outcome<()> {
     for (key, value) in &manifest.metrics {
-        sql.prepare_cached("INSERT INTO version_metrics (version, key, value) VALUES (?1, ?2, ?3)")?
-            .execute(params![row, names::intern(sql, key)?, value])?;
+        sql.prepare_cached(
+            "INSERT INTO version_metrics (version, key, value) VALUES (?1, ?2, ?3)",
+        )?
+        .execute(params![row, names::intern(sql, key)?, value])?;
     }
     for (key, value) in &manifest.params {
         sql.prepare_cached(
@@ -361,8 +368,7 @@ fn stored(row: &Row<'_>) -> Outcome<Stored> {
     let text = |i, what| row.get_ref(i)?.as_str().map_err(|_| Fail::Stored { what });
     let manifest: Manifest = serde_json::from_str(text(12, "versions.manifest")?)
         .map_err(|_| Fail::Stored { what: "versions.manifest" })?;
-    let id =
-        VersionId::new(ModelName::new(text(2, "models.name")?)?, row.get::<_, i64>(3)? as u64);
+    let id = VersionId::new(ModelName::new(text(2, "models.name")?)?, row.get::<_, i64>(3)? as u64);
     let author = Actor::new(text(9, "versions.author")?)?;
     let created = time::from_micros(row.get(5)?)?;
     let mut version = ModelVersion::with_digest(id, manifest, Digest(row.get(8)?), author, created);
@@ -370,6 +376,7 @@ fn stored(row: &Row<'_>) -> Outcome<Stored> {
         text(4, "versions.stage")?.parse().map_err(|_| Fail::Stored { what: "versions.stage" })?;
     version.updated = time::from_micros(row.get(6)?)?;
     version.deleted = row.get::<_, Option<i64>>(7)?.map(time::from_micros).transpose()?;
+    version.registrar = Actor::new(text(14, "versions.registrar")?)?;
     version.origin = row.get(10)?;
     version.note = row.get(11)?;
     Ok(Stored {

@@ -28,8 +28,13 @@ fn what_is_wrong_is_refused_when_it_is_stored() {
         ),
         (
             json!({"events": ["*"], "to": {"webhook": {"url": "https://example.com", "secret": ""}}}),
-            "names a secret",
+            "not the name of a secret",
         ),
+        (
+            json!({"events": ["*"], "to": "callback", "from": "beginning"}),
+            "`from` is `now` or `start`",
+        ),
+        (json!({"events": ["*"], "to": "callback", "from": 7}), "`from` is `now` or `start`"),
         (json!({"events": ["*"], "to": command("notify", 5)}), "absolute path"),
         (json!({"events": ["*"], "to": command("./notify", 5)}), "absolute path"),
         (json!({"events": ["*"], "to": command("/bin/notify", 0)}), "between a second and a day"),
@@ -38,6 +43,20 @@ fn what_is_wrong_is_refused_when_it_is_stored() {
     for (body, why) in wrong {
         let error = parsed(body.clone()).unwrap_err().to_string();
         assert!(error.contains(why), "{body}: {error}");
+    }
+}
+
+#[test]
+fn a_secret_that_was_pasted_for_its_name_is_refused_and_not_repeated() {
+    for secret in ["s3cret-token", "1A", "whsec_MfKQ9r8GKYqrTwjU/PD8I", "a b", "ä", ""] {
+        let hook = Target::Webhook(Webhook::new("https://example.com/", secret));
+        let error = Subscription::new(["*"], hook).unwrap().check().unwrap_err();
+        assert!(error.hint().unwrap().contains("HOOK_SECRET"));
+        assert!(secret.is_empty() || !format!("{error} {error:?}").contains(secret), "{error}");
+    }
+    for name in ["HOOK_SECRET", "_x1", "a"] {
+        let hook = Target::Webhook(Webhook::new("https://example.com/", name));
+        Subscription::new(["*"], hook).unwrap().check().unwrap();
     }
 }
 

@@ -1,5 +1,7 @@
 //! Order, retries, parking, and deaths between delivery and position.
 
+use mlops_core::registry::{Catalog, Document, PutDocument};
+
 use super::*;
 
 fn on(feed: &Feed, callback: &Callback) {
@@ -191,4 +193,116 @@ fn a_turn_ends_so_that_others_have_theirs() {
     assert!(matches!(pass(&feed), (2, State::More)));
     assert!(matches!(pass(&feed), (1, State::Idle)));
     assert_eq!(*heard.lock().unwrap(), ["a", "b", "c"]);
+}
+
+#[test]
+fn messages_of_two_stores_differ_and_those_of_one_store_do_not() {
+    let id = |at: &Fixture| {
+        let feed = at.feed_with(FeedOptions::default());
+        let id = block_on(feed.store()).unwrap().to_owned();
+        assert_eq!(block_on(at.feed().store()).unwrap(), "team");
+        id
+    };
+    let (one, other) = (Fixture::new(), Fixture::new());
+    one.events(&["a"]);
+    other.secs(1);
+    other.events(&["a"]);
+    let first = id(&one);
+    assert_eq!(first.len(), 12);
+    assert!(first.chars().all(|c| c.is_ascii_hexdigit()), "{first}");
+    one.events(&["b"]);
+    assert_eq!(id(&one), first);
+    assert_ne!(id(&other), first);
+}
+
+#[test]
+fn an_event_is_skipped_by_its_number_and_only_if_it_is_the_next_one() {
+    let at = Fixture::new();
+    let broken = Arc::new(AtomicBool::new(true));
+    let (heard, callback) = listener(&broken);
+    let name = key("listener");
+    on(&at.feed(), &callback);
+    at.events(&["poison", "b"]);
+    let poison = block_on(at.store.last()).unwrap() - 1;
+    // Each delivery by a process of its own: none of them ever counts to two.
+    let options = || FeedOptions::default().with_max_attempts(2);
+    for _ in 0..3 {
+        let feed = at.feed_with(options());
+        on(&feed, &callback);
+        assert!(matches!(pass(&feed), (0, State::Waiting { attempts: 1, .. })));
+    }
+    let feed = at.feed_with(options());
+    on(&feed, &callback);
+    for other in [0, poison - 1, poison + 1, 99] {
+        let refused = block_on(feed.skip(&name, other)).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Conflict, "{refused}");
+    }
+    let parked = block_on(feed.skip(&name, poison)).unwrap();
+    assert_eq!((parked.sequence, parked.error.as_str()), (poison, "skipped"));
+    assert_eq!(block_on(feed.undelivered()).unwrap(), [parked]);
+    assert_eq!(block_on(feed.skip(&name, poison)).unwrap_err().kind(), ErrorKind::Conflict);
+
+    broken.store(false, Ordering::SeqCst);
+    assert_eq!(pass(&feed).0, 1);
+    block_on(feed.redeliver(&name, poison)).unwrap();
+    assert_eq!(*heard.lock().unwrap(), ["b", "poison"]);
+    assert_eq!(block_on(feed.skip(&name, poison)).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(block_on(feed.skip(&key("no"), 1)).unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn what_may_not_be_written_down_blocks_its_own_subscription_only() {
+    let at = Fixture::new();
+    let catalog = Arc::new(Reading(at.store.clone()));
+    let options = FeedOptions::default().with_max_attempts(1);
+    let (journal, clock) = (at.journal.clone(), at.clock.clone());
+    let feed = Feed::with_options(journal, catalog, clock, Arc::new(secret), options);
+    let (_, broken) = listener(&Arc::new(AtomicBool::new(true)));
+    let (heard, fine) = listener(&Arc::default());
+    for (name, callback) in [("a-broken", broken), ("b-fine", fine)] {
+        let to = experiments(Target::Callback);
+        block_on(at.feed().subscribe(&key(name), to.clone())).unwrap();
+        block_on(feed.on(&key(name), to, callback)).unwrap();
+    }
+    at.events(&["a"]);
+    let pass = block_on(feed.deliver_once()).unwrap();
+    let State::Blocked(error) = &pass.subscriptions[0].state else { panic!("{pass:?}") };
+    assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+    assert!(pass.subscriptions[0].parked.is_empty());
+    assert_eq!(*heard.lock().unwrap(), ["a"]);
+    let pass = block_on(feed.deliver_once()).unwrap();
+    let State::Waiting { error, .. } = &pass.subscriptions[0].state else { panic!("{pass:?}") };
+    assert!(error.contains("only reads"), "{error}");
+    // Nor does a person pass over what cannot be written down.
+    let number = block_on(at.store.last()).unwrap();
+    let error = block_on(feed.skip(&key("a-broken"), number)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied);
+    assert_eq!(block_on(feed.deliver_once()).unwrap().subscriptions[0].position, number - 1);
+}
+
+/// A catalog for somebody who may only read it.
+#[derive(Debug)]
+struct Reading(MemoryStore);
+
+#[async_trait]
+impl Catalog for Reading {
+    fn catalog_as(&self, actor: Actor) -> Arc<dyn Catalog> {
+        self.0.catalog_as(actor)
+    }
+
+    async fn document(&self, kind: &Key, name: &Key) -> Result<Option<Document>> {
+        self.0.document(kind, name).await
+    }
+
+    async fn documents(&self, kind: &Key) -> Result<Vec<Document>> {
+        self.0.documents(kind).await
+    }
+
+    async fn document_history(&self, kind: &Key, name: &Key) -> Result<Vec<Document>> {
+        self.0.document_history(kind, name).await
+    }
+
+    async fn put_document(&self, _: PutDocument) -> Result<Document> {
+        Err(Error::new(ErrorKind::Denied, "test", "somebody who only reads"))
+    }
 }

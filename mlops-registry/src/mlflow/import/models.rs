@@ -24,6 +24,7 @@ use super::source::{SourceModel, SourceVersion};
 use super::store::{Import, Outcome, is_about_the_run};
 use super::target::{fitting, fitting_value, run_id};
 use super::{ImportReport, OP, Reading, signature};
+use crate::models::verify_attestation;
 
 /// What MLflow calls a version whose files are where they are said to be.
 const READY: &str = "READY";
@@ -199,7 +200,17 @@ impl Import<'_> {
         let mut options = if let Some(document) = document.filter(is_whole) {
             let mut options = RegisterVersion::new(document.manifest);
             options.evidence = document.evidence;
-            options.attestations = document.attestations;
+            let digest = options.manifest.digest();
+            let (vouched, wrong): (Vec<_>, Vec<_>) = document
+                .attestations
+                .into_iter()
+                .partition(|attestation| verify_attestation(attestation, digest).is_ok());
+            for attestation in wrong {
+                findings.add(FindingKind::Refused, || {
+                    format!("{place}: no signature of its manifest by {}", attestation.key)
+                });
+            }
+            options.attestations = vouched;
             options.origin = document.origin;
             options
         } else {

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mlops_core::journal::Actor;
 use mlops_core::lineage::{Direction, Edge, Lineage, Node};
-use mlops_core::registry::{Catalog, DEFAULT_POLICY, DRILL_KIND, Document, POLICY_KIND, PutDocument, Role};
+use mlops_core::registry::{ACCESS_KIND, Catalog, DEFAULT_POLICY, DRILL_KIND, Document, POLICY_KIND, PutDocument, Role};
 use mlops_core::{Key, ModelName, Result};
 
 use super::Authorized;
 use crate::feed::SUBSCRIPTION_KIND;
-use crate::models::documents::ACCESS_KIND;
 
 #[deny(clippy::missing_trait_methods)]
 #[async_trait]

@@ -5,15 +5,22 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mlops_core::journal::Actor;
 use mlops_core::registry::{
-    Approval, CreateModel, Model, ModelChanges, ModelPurge, ModelPurgePlan, ModelPurgeReport,
+    Approval, Attestation, CreateModel, Model, ModelChanges, ModelPurge, ModelPurgePlan, ModelPurgeReport,
     ModelQuery, ModelVersion, PromotionPlan, PromotionRequest, PromotionState, RegisterVersion,
     Registered, Registry, Role, Selector, StageMove, Verdict, VersionChanges, VersionId,
     VersionQuery,
 };
-use mlops_core::tracking::Page;
+use mlops_core::tracking::{Digest, Page};
 use mlops_core::{ModelName, Result};
 
 use super::Authorized;
+use crate::models::signing::verify_attestation;
+
+/// A signature that is none would take the place of its key's right one, and make every later check of
+/// the version fail.
+fn vouched(attestations: &[Attestation], digest: Digest) -> Result<()> {
+    attestations.iter().try_for_each(|attestation| verify_attestation(attestation, digest))
+}
 
 #[deny(clippy::missing_trait_methods)]
 #[async_trait]
@@ -47,6 +54,7 @@ impl Registry for Authorized<dyn Registry> {
     async fn register(&self, model: &ModelName, options: RegisterVersion) -> Result<Registered> {
         let role = if options.imported.is_some() { Role::Admin } else { Role::Contributor };
         self.demand("registry.register", role, Some(model)).await?;
+        vouched(&options.attestations, options.manifest.digest())?;
         self.inner.register(model, options).await
     }
 
@@ -56,6 +64,9 @@ impl Registry for Authorized<dyn Registry> {
         changes: VersionChanges,
     ) -> Result<ModelVersion> {
         self.demand("registry.update_version", Role::Contributor, Some(&id.model)).await?;
+        if !changes.attestations.is_empty() {
+            vouched(&changes.attestations, self.inner.version(id).await?.digest)?;
+        }
         self.inner.update_version(id, changes).await
     }
 

@@ -103,8 +103,48 @@ fn what_is_no_yaml_or_json_is_named_with_line_and_column() {
     assert!(refused("stages: [").contains("line: "));
     assert!(refused("a: &x {}\nb: *x\n").contains("alias"));
     assert_eq!(refused(" \n"), "policy: invalid: the text is empty");
-    assert!(refused("- a").contains("invalid type"));
+    assert!(refused("- a").contains("no map of names to values (found: a list)"));
     assert!(refused(&" ".repeat(MAX_DOCUMENT_BYTES + 1)).contains("too long"));
+}
+
+#[test]
+fn a_list_is_no_structure() {
+    for list in ["[]", "[{}]", "- {}\n"] {
+        assert!(refused(list).contains("no map"), "{list}");
+        assert!(access_from_text(list).unwrap_err().to_string().contains("no map"), "{list}");
+    }
+    for (text, place) in [
+        ("stages: {Production: []}", "stages.Production: "),
+        ("stages: {Production: {approvals: [1]}}", "stages.Production.approvals: "),
+        ("stages: {Production: {gates: [profile, metric: [auc, null, 0.8]]}}", "gates[1].metric: "),
+    ] {
+        let message = refused(text);
+        assert!(message.contains(&format!("{place}write a map")), "{text}: {message}");
+    }
+    assert!(access_from_text("grants: [[ann, admin]]").unwrap_err().to_string().contains("[0]"));
+    let refused = from_text::<mlops_core::registry::PromotionPlan>("plan", "[]");
+    assert!(refused.unwrap_err().to_string().contains("no map"));
+}
+
+#[test]
+fn a_unit_gate_whose_fields_are_missing_says_what_it_takes() {
+    for (gate, known) in [
+        ("metric", "known: name, evaluation, at_least, at_most"),
+        ("recovery_drill", "known: within_hours"),
+        ("recovery_drill:", "known: within_hours"),
+    ] {
+        let message = refused(&format!("stages: {{Production: {{gates: [{gate}]}}}}"));
+        assert!(message.contains(known), "{gate}: {message}");
+        assert!(message.contains("stages.Production.gates[0]"), "{gate}: {message}");
+    }
+}
+
+#[test]
+fn a_value_that_is_no_instant_is_named_with_its_field() {
+    let text = "{kind: evaluation, name: a, metrics: {}, at: yesterday}";
+    let message =
+        from_text::<mlops_core::registry::Evidence>("evidence", text).unwrap_err().to_string();
+    assert!(message.contains("at: ") && message.contains("yesterday"), "{message}");
 }
 
 #[test]

@@ -159,7 +159,7 @@ pub(super) fn hdf5(view: &mut View<'_>) -> Result<FileFormat, Stop> {
     // A name in escapes is spelt so for one reason only.
     lambda_if(holds(
         view,
-        &[b"\"Lambda\"", b"__lambda__", b"\"class_name\": \"\\", b"\"class_name\":\"\\"],
+        &[b"\"Lambda\"", b"__lambda__", b"\"TorchModuleWrapper\"", b"\"class_name\": \"\\", b"\"class_name\":\"\\"],
     ))
 }
 
@@ -168,24 +168,64 @@ pub(super) fn keras_json(view: &mut View<'_>) -> Result<FileFormat, Stop> {
     if view.len() <= JSON_BYTES {
         let found = Cell::new(false);
         let mut parser = serde_json::Deserializer::from_reader(BufReader::new(view.cursor()));
-        let parsed = Lambda { found: &found, named: false }.deserialize(&mut parser);
+        let parsed = Lambda { found: &found, key: Named::Other }.deserialize(&mut parser);
         if parsed.is_ok() || found.get() {
             return lambda_if(Ok(found.get()));
         }
     }
-    hdf5(view)
+    match hdf5(view)? {
+        // Python reads JSON in UTF-16 and UTF-32 too, in which no text was looked for.
+        FileFormat::Other if !is_utf8(view)? => Ok(FileFormat::OpaqueArchive),
+        format => Ok(format),
+    }
+}
+
+/// Whether a file is text in UTF-8, which has no zero bytes.
+fn is_utf8(view: &mut View<'_>) -> Result<bool, Stop> {
+    let mut block = vec![0; BLOCK];
+    let mut at = 0;
+    loop {
+        let read = view.read_at(at, &mut block)?;
+        let block = &block[..read];
+        let valid = match std::str::from_utf8(block) {
+            Ok(_) => read,
+            // A character that the block's end cuts is looked at with the next block.
+            Err(e) if e.error_len().is_none() && read == BLOCK => e.valid_up_to(),
+            Err(_) => return Ok(false),
+        };
+        if block[..valid].contains(&0) {
+            return Ok(false);
+        }
+        if read < BLOCK {
+            return Ok(true);
+        }
+        at += valid as u64;
+    }
+}
+
+/// Whether a module is Keras' own: loading a class of another imports that.
+fn is_of_keras(module: &str) -> bool {
+    let package = module.split('.').next().unwrap_or_default();
+    matches!(package, "keras" | "tensorflow" | "tf_keras" | "keras_hub" | "keras_nlp" | "keras_cv")
 }
 
 fn lambda_if(found: Result<bool, Stop>) -> Result<FileFormat, Stop> {
     Ok(if found? { FileFormat::KerasLambda } else { FileFormat::Other })
 }
 
-/// Looks for a `class_name` that is a Lambda's, anywhere in JSON.
+/// Whose value a text is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Named {
+    ClassName,
+    Module,
+    Other,
+}
+
+/// Looks for a `class_name` that runs code, or a `module` that is not Keras' own, anywhere in JSON.
 #[derive(Clone, Copy)]
 struct Lambda<'a> {
     found: &'a Cell<bool>,
-    /// Whether this is the value of a `class_name`.
-    named: bool,
+    key: Named,
 }
 
 impl<'de> DeserializeSeed<'de> for Lambda<'_> {
@@ -224,20 +264,38 @@ impl<'de> Visitor<'de> for Lambda<'_> {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<(), E> {
-        if self.named && matches!(text, "Lambda" | "__lambda__") {
+        let runs_code = match self.key {
+            Named::ClassName => matches!(text, "Lambda" | "__lambda__" | "TorchModuleWrapper"),
+            Named::Module => !is_of_keras(text),
+            Named::Other => false,
+        };
+        if runs_code {
             self.found.set(true);
         }
         Ok(())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while items.next_element_seed(Self { named: false, ..self })?.is_some() {}
+        while items.next_element_seed(Self { key: Named::Other, ..self })?.is_some() {}
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+        // Much JSON has a `module`; only beside a `class_name` it is one that Keras imports.
+        let (mut is_class, foreign) = (false, Cell::new(false));
         while let Some(key) = entries.next_key::<String>()? {
-            entries.next_value_seed(Self { named: key == "class_name", ..self })?;
+            let value = match key.as_str() {
+                "class_name" => {
+                    is_class = true;
+                    Self { key: Named::ClassName, ..self }
+                }
+                "module" => Lambda { key: Named::Module, found: &foreign },
+                _ => Self { key: Named::Other, ..self },
+            };
+            entries.next_value_seed(value)?;
+        }
+        if is_class && foreign.get() {
+            self.found.set(true);
         }
         Ok(())
     }

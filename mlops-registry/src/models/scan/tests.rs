@@ -320,6 +320,27 @@ fn hdf5_with_a_lambda_layer_is_found_wherever_it_lies() {
 }
 
 #[test]
+fn a_keras_configuration_that_imports_other_code_is_found_in_any_encoding() {
+    let keras = |config: &[u8]| scanned("m.keras", &[("config.json", config)]);
+    let lambda = LAYER.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    assert_eq!(keras(&lambda), FileFormat::OpaqueArchive);
+    assert_eq!(scan_bytes("config.json", &lambda), FileFormat::OpaqueArchive);
+    for (config, format) in [
+        (r#"{"module": "os", "class_name": "system"}"#, FileFormat::KerasLambda),
+        (r#"{"class_name": "eval", "module": "builtins"}"#, FileFormat::KerasLambda),
+        (r#"{"module": "keras_evil.x", "class_name": "Dense"}"#, FileFormat::KerasLambda),
+        (r#"{"a": [{"class_name": "TorchModuleWrapper"}]}"#, FileFormat::KerasLambda),
+        (r#"{"module": "keras.layers", "class_name": "Dense"}"#, FileFormat::Other),
+        (r#"{"module": null, "class_name": "Dense"}"#, FileFormat::Other),
+        (r#"{"module": "sentence_transformers"}"#, FileFormat::Other),
+    ] {
+        assert_eq!(keras(config.as_bytes()), format, "{config}");
+    }
+    let cut = format!("{{\"text\": \"{}", "ä".repeat(100_000));
+    assert_eq!(scan_bytes("notes.json", cut.as_bytes()), FileFormat::Other);
+}
+
+#[test]
 fn a_file_is_scanned_as_its_bytes_are() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("blob");

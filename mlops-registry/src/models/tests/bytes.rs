@@ -15,7 +15,7 @@ use object_store::{ObjectStoreExt, PutPayload};
 
 use super::Fixture;
 use crate::blobs::BlobSource;
-use crate::models::{DownloadModel, ModelCache, Models, SigningKey, VerifyModels};
+use crate::models::{DownloadModel, ModelCache, SigningKey, VerifyModels};
 
 #[tokio::test]
 async fn a_version_takes_over_what_its_run_knows_and_moves_no_bytes() {
@@ -332,36 +332,4 @@ async fn equal_bytes_are_there_for_everyone_while_others_purge_them() {
     futures::join!(task(1), task(2), task(3), task(4));
     assert_eq!(f.objects().await, 0);
     assert!(f.models.verify(&VerifyModels::default()).await.unwrap().is_ok());
-}
-
-#[tokio::test]
-async fn versions_that_the_journal_does_not_know_are_problems() {
-    let (f, other) = (Fixture::new(), Fixture::new());
-    f.version(b"1").await;
-    other.version(b"1").await;
-    other.version(b"2").await;
-    // As if rows had been added, and others taken away, behind the journal's back.
-    let Fixture { models, .. } = &f;
-    let tracking = crate::Tracking::new(
-        Arc::clone(models.tracking().tracker()),
-        Arc::clone(other.models.tracking().journal()),
-        models.tracking().blobs().clone(),
-        f.spools.path(),
-        Arc::clone(&f.clock) as _,
-        crate::TrackingOptions::default(),
-    );
-    let parts = (models.registry(), models.catalog(), models.lineage());
-    let odd = Models::new(
-        Arc::clone(parts.0),
-        Arc::clone(parts.1),
-        Arc::clone(parts.2),
-        tracking.unwrap(),
-        models.actor().clone(),
-    );
-    let proof = odd.verify(&VerifyModels::default()).await.unwrap();
-    assert_eq!(proof.problems, ["version churn/2 was registered and is gone"]);
-    f.models.register("extra").unwrap().file("a", b"1".to_vec()).unwrap().register().await.unwrap();
-    let proof = odd.verify(&VerifyModels::default()).await.unwrap();
-    assert_eq!(proof.problems[0], "version extra/1 was never registered");
-    assert!(odd.verify(&VerifyModels::default()).await.unwrap().into_result().is_err());
 }

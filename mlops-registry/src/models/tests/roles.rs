@@ -3,12 +3,13 @@
 use mlops_core::lineage::{Edge, Node, NodeKind, Relation};
 use mlops_core::registry::{
     ImportedVersion, ModelPurgePlan, PutDocument, RegisterVersion, Role, Stage, StagePolicy,
+    VersionChanges, VersionId,
 };
-use mlops_core::tracking::PurgePlan;
+use mlops_core::tracking::{Digest, PurgePlan};
 use mlops_core::{ErrorKind, Result};
 
 use super::{Fixture, actor};
-use crate::models::{Models, access_from_text};
+use crate::models::{Models, SigningKey, access_from_text};
 
 const RULES: &str = "
 grants:
@@ -153,4 +154,23 @@ async fn a_role_is_lost_at_the_next_call() {
     f.models.set_access(&rules).await.unwrap();
     denied(register(&bea, "churn").await);
     bea.version("churn/1").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_signature_that_is_none_is_not_taken() {
+    let f = ruled().await;
+    let ci = as_actor(&f, "ci/42").await;
+    let key = SigningKey::generate().unwrap();
+    let right = ci.sign("churn/1", &key).await.unwrap().attestations.remove(0);
+    let mut wrong = key.sign(Digest([7; 32]), right.at);
+    wrong.at = right.at;
+    let changes = VersionChanges::default().with_attestation(wrong.clone());
+    let id: VersionId = "churn/1".parse().unwrap();
+    let refused = ci.registry().update_version(&id, changes).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Corrupt);
+    let version = ci.version("churn/1").await.unwrap();
+    assert_eq!(version.attestations, [right]);
+    let options = RegisterVersion::new(version.manifest).with_attestation(wrong);
+    let refused = ci.registry().register(&id.model, options).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Corrupt);
 }

@@ -37,9 +37,7 @@ async fn a_promotion_is_refused_then_approved_then_applied() {
     assert_eq!(f.models.approve(&plan, "").await.unwrap_err().kind(), ErrorKind::Denied);
     let bea = f.models.acting_as(actor("bea@review"));
     bea.approve(&plan, "looks good").await.unwrap();
-    // The plan did not see the approval.
-    assert_eq!(f.models.apply(&plan).await.unwrap_err().kind(), ErrorKind::Conflict);
-    let plan = f.models.promotion_plan("churn/2", Stage::Production, "better").await.unwrap();
+    // The plan did not see the approval, which does it no harm.
     let done = f.models.apply(&plan).await.unwrap();
     assert_eq!((done.actor.as_str(), done.approvals.len()), ("ann@hq", 1));
     assert_eq!(f.models.resolve("churn/production").await.unwrap().number, 2);

@@ -32,12 +32,14 @@ pub(crate) async fn run(
     output: &mut Output,
 ) -> Result<(), Failure> {
     match command {
-        Feed::Subscriptions => list(&feed(models, None).subscriptions().await?, output),
+        Feed::Subscriptions { show_urls } => {
+            list(&feed(models, None).subscriptions().await?, show_urls, output)
+        }
         Feed::Subscribe { name, file } => {
             let subscription = subscription(&file)?;
             let stored = feed(models, None).subscribe(&Key::new(name)?, subscription).await?;
             if output.is_json() {
-                return output.document(&document(&stored));
+                return output.document(&document(&stored, false));
             }
             let name = format::text(&stored.name, LONGEST_NAME);
             output.line(format!("subscribed {name} (version {})", stored.version))
@@ -53,6 +55,14 @@ pub(crate) async fn run(
         Feed::Watch { store_name, every } => {
             let every = every.to_std().unwrap_or_default();
             watch(&feed(models, store_name), every, output)
+        }
+        Feed::Skip { name, number } => {
+            let skipped = feed(models, None).skip(&Key::new(name)?, number).await?;
+            if output.is_json() {
+                return output.document(&json!(skipped));
+            }
+            let name = format::text(&skipped.subscription, LONGEST_NAME);
+            output.line(format!("skipped {number} ({}) for {name}", skipped.operation))
         }
         Feed::Undelivered => undelivered(&feed(models, None), output).await,
         Feed::Redeliver { name, number } => {
@@ -86,11 +96,11 @@ fn subscription(file: &Path) -> Result<Subscription, Failure> {
     Ok(subscription)
 }
 
-fn list(subscribed: &[Subscribed], output: &mut Output) -> Result<(), Failure> {
+fn list(subscribed: &[Subscribed], show_urls: bool, output: &mut Output) -> Result<(), Failure> {
     if output.is_json() {
         let mut array = output.array()?;
         for one in subscribed {
-            array.push(&document(one))?;
+            array.push(&document(one, show_urls))?;
         }
         return array.end();
     }
@@ -100,7 +110,8 @@ fn list(subscribed: &[Subscribed], output: &mut Output) -> Result<(), Failure> {
         let models: Vec<&str> = subscription.models.iter().map(ModelName::as_str).collect();
         let models = if models.is_empty() { "all".to_owned() } else { models.join(", ") };
         let to = match &subscription.to {
-            Target::Webhook(hook) => hook.url.clone(),
+            Target::Webhook(hook) if show_urls => hook.url.clone(),
+            Target::Webhook(hook) => hook.shown_url(),
             Target::Command(command) => command.program.clone(),
             _ => "a program's function".to_owned(),
         };
@@ -108,7 +119,7 @@ fn list(subscribed: &[Subscribed], output: &mut Output) -> Result<(), Failure> {
             format::text(name, LONGEST_NAME),
             format::text(&events.join(", "), LONGEST_TEXT),
             format::text(&models, LONGEST_NAME),
-            format::text(&to, LONGEST_TEXT),
+            if show_urls { format::text(&to, usize::MAX) } else { format::text(&to, LONGEST_TEXT) },
         ]);
     }
     output.table(shown)?;
@@ -118,8 +129,14 @@ fn list(subscribed: &[Subscribed], output: &mut Output) -> Result<(), Failure> {
     Ok(())
 }
 
-fn document(one: &Subscribed) -> Value {
-    json!({ "name": one.name, "version": one.version, "subscription": one.subscription })
+/// The path of a webhook's URL is shown only to those who ask for it: with many receivers it is all
+/// that keeps strangers out.
+fn document(one: &Subscribed, show_urls: bool) -> Value {
+    let mut shown = json!(one.subscription);
+    if let (Target::Webhook(hook), false) = (&one.subscription.to, show_urls) {
+        shown["to"]["webhook"]["url"] = hook.shown_url().into();
+    }
+    json!({ "name": one.name, "version": one.version, "after": one.after, "subscription": shown })
 }
 
 /// Delivers until nothing more can be delivered at once.
@@ -160,7 +177,16 @@ fn watch(
     };
     let _handle = feed.watch(every, report)?;
     for pass in passes {
-        let pass: Delivered = pass?;
+        let pass: Delivered = match pass {
+            Ok(pass) => pass,
+            Err(error) if passes_by(&error) => {
+                output.flush()?;
+                // Only what it prints: this is not the end.
+                let _ = Failure::from(error).report(output.is_json());
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
         let quiet = |p: &Progress| {
             p.delivered == 0
                 && p.parked.is_empty()
@@ -178,6 +204,11 @@ fn watch(
         output.flush()?;
     }
     Ok(())
+}
+
+/// Whether the next pass may succeed by itself: the store is busy, or somebody changed something.
+fn passes_by(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Conflict)
 }
 
 fn say(pass: &Delivered, output: &mut Output) -> Result<(), Failure> {
@@ -250,7 +281,9 @@ fn stuck(pass: Delivered) -> Result<(), Failure> {
                     .with("subscription", one.name)
                     .with("event", sequence)
                     .with("cause", format::text(&error, 400))
-                    .with_hint("it comes again with the next delivery"),
+                    .with_hint(
+                        "it comes again with the next delivery; `mlops feed skip` gives it up",
+                    ),
                 );
             }
             _ => {}
@@ -285,4 +318,22 @@ async fn undelivered(feed: &Deliveries, output: &mut Output) -> Result<(), Failu
         output.note("nothing was given up", None)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_watch_outlasts_a_store_that_is_busy_and_nothing_that_stays() {
+        for (kind, outlasts) in [
+            (ErrorKind::Unavailable, true),
+            (ErrorKind::Conflict, true),
+            (ErrorKind::Corrupt, false),
+            (ErrorKind::Denied, false),
+            (ErrorKind::NotFound, false),
+        ] {
+            assert_eq!(passes_by(&Error::new(kind, "test", "x")), outlasts, "{kind:?}");
+        }
+    }
 }

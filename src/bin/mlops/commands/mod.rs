@@ -15,12 +15,13 @@ mod runs;
 mod show;
 mod trash;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use mlops::{Key, Result};
+use mlops::{Error, Key, Result};
 
 use crate::args::{Cli, Command, Labels, Runs};
-use crate::failure::Failure;
+use crate::failure::{COMMAND, Failure};
+use crate::format;
 use crate::output::Output;
 use crate::store::{self, Store};
 
@@ -52,6 +53,16 @@ pub(crate) async fn run(cli: Cli, output: &mut Output) -> Result<(), Failure> {
     }
 }
 
+/// Refuses a key that is given twice: which of its values is meant, only the caller knows.
+fn once<'k>(what: &str, keys: impl IntoIterator<Item = &'k String>) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    match keys.into_iter().find(|key| !seen.insert(*key)) {
+        None => Ok(()),
+        Some(key) => Err(Error::invalid(COMMAND, format!("a {what} is given twice"))
+            .with("key", format::text(key, 250))),
+    }
+}
+
 /// Labels to set and to take away.
 struct LabelChanges {
     set: BTreeMap<Key, String>,
@@ -60,6 +71,7 @@ struct LabelChanges {
 
 impl Labels {
     fn parse(self) -> Result<LabelChanges> {
+        once("label", self.set.iter().map(|(key, _)| key))?;
         let set = self.set.into_iter().map(|(key, value)| Ok((Key::new(key)?, value)));
         let remove = self.remove.into_iter().map(Key::new);
         Ok(LabelChanges {

@@ -19,7 +19,8 @@ use std::path::Path;
 
 use mlops::models::from_text;
 use mlops::registry::{
-    Evidence, MAX_DOCUMENT_BYTES, ModelChanges, ModelUri, ModelVersion, VersionChanges,
+    Evidence, MAX_DOCUMENT_BYTES, ModelChanges, ModelUri, ModelVersion, Selector, VersionChanges,
+    VersionId,
 };
 use mlops::{BackendUrl, Error, ErrorKind, ModelName, Models, Workspace};
 use serde_json::{Value, json};
@@ -59,7 +60,10 @@ pub(crate) async fn run(
         Command::Versions { what, listing } => list::versions(models, &what, listing, output).await,
         Command::Show { what } => show::run(models, &what, output).await,
         Command::Plan { uri, to, reason, out, ignore_approvals } => {
-            let plan = models.promotion_plan(&uri, to, &reason).await?;
+            let plan = match models.promotion_plan(&uri, to, &reason).await {
+                Ok(plan) => plan,
+                Err(e) => return Err(missing(models, &uri, e).await.into()),
+            };
             moves::plan(&plan, out.as_deref(), ignore_approvals, output)
         }
         Command::Promote { what, reason } => {
@@ -100,6 +104,7 @@ pub(crate) async fn run(
         }
         Command::Copy { uri, to_store, name } => {
             let place: BackendUrl = to_store.parse()?;
+            store::refuse_other_directory(&place)?;
             let target = acting(&store::create(&store.at(to_store)).await?).await?;
             files::copy(models, &uri, (&target, place), name.as_deref(), output).await
         }
@@ -135,7 +140,18 @@ fn meant(text: &str) -> mlops::Result<Meant> {
 
 /// The version that `text` means, also one in the trash.
 async fn version(models: &Models, text: &str) -> mlops::Result<ModelVersion> {
-    models.version(text).await.map_err(|e| hinted(e, "versions <model>"))
+    match models.version(text).await {
+        Ok(version) => Ok(version),
+        Err(e) => Err(missing(models, text, e).await),
+    }
+}
+
+/// Which version `text` means; none in the trash.
+async fn resolve(models: &Models, text: &str) -> mlops::Result<VersionId> {
+    match models.resolve(text).await {
+        Ok(id) => Ok(id),
+        Err(e) => Err(missing(models, text, e).await),
+    }
 }
 
 fn hinted(error: Error, list: &str) -> Error {
@@ -143,6 +159,34 @@ fn hinted(error: Error, list: &str) -> Error {
         return error.with_hint(format!("`mlops models {list}` shows what there is"));
     }
     error
+}
+
+/// Says what of a version is missing: the model itself, or else what there is instead of it. Anything
+/// else that is not found (a directory, an object) stays what it is.
+async fn missing(models: &Models, text: &str, error: Error) -> Error {
+    let is_of_a_version = error.operation().starts_with("registry.")
+        || error.operation().starts_with("models.version");
+    let uri = text.parse::<ModelUri>();
+    let (ErrorKind::NotFound, true, Ok(uri)) = (error.kind(), is_of_a_version, uri) else {
+        return error;
+    };
+    let shown = format::text(&uri.model, 250);
+    match (models.registry().model(&uri.model).await, uri.selector) {
+        (Err(e), _) if e.kind() == ErrorKind::NotFound => {
+            Error::not_found(COMMAND, "there is no such model")
+                .with("model", shown)
+                .with_hint("`mlops models list` shows what there is")
+        }
+        (Ok(model), Selector::Alias(_)) if error.hint().is_none() => {
+            let aliases: Vec<&str> = model.aliases.keys().map(|alias| alias.as_str()).collect();
+            let hint = match &aliases[..] {
+                [] => "the model has no aliases".to_owned(),
+                aliases => format!("its aliases are {}", aliases.join(", ")),
+            };
+            error.with_hint(hint)
+        }
+        _ => hinted(error, &format!("versions {shown}")),
+    }
 }
 
 /// A version as a document: as it is stored, and its id.
@@ -170,7 +214,10 @@ async fn alias(
     let model = match (remove, meant(what)?) {
         (true, Meant::Model(model)) => models.remove_alias(&model, name).await?,
         (true, Meant::Version(uri)) => models.remove_alias(&uri.model, name).await?,
-        (false, Meant::Version(_)) => models.set_alias(what, name).await?,
+        (false, Meant::Version(_)) => match models.set_alias(what, name).await {
+            Ok(model) => model,
+            Err(e) => return Err(missing(models, what, e).await.into()),
+        },
         (false, Meant::Model(_)) => {
             return Err(Error::invalid(COMMAND, "an alias names one version")
                 .with("given", what)
@@ -217,7 +264,7 @@ async fn change(
 ) -> Result<(), Failure> {
     match meant(what)? {
         Meant::Version(_) => {
-            let id = models.resolve(what).await.map_err(|e| hinted(e, "versions <model>"))?;
+            let id = resolve(models, what).await?;
             say("changed", &models.registry().update_version(&id, of_version).await?, output)
         }
         Meant::Model(name) => {
@@ -244,7 +291,7 @@ async fn attach(
         names.push(format!("{} {}", evidence.kind(), format::text(evidence.name(), 80)));
         changes.evidence.push(evidence);
     }
-    let id = models.resolve(uri).await.map_err(|e| hinted(e, "versions <model>"))?;
+    let id = resolve(models, uri).await?;
     let version = models.registry().update_version(&id, changes).await?;
     say(&format!("attached {} to", names.join(", ")), &version, output)
 }
@@ -261,6 +308,11 @@ pub(super) fn read_as<T>(
 fn read(file: &Path) -> Result<String, Failure> {
     let most = MAX_BYTES;
     let mut text = String::new();
+    // Opening a pipe would wait for somebody to write to it, and a device has no end.
+    if file != Path::new("-") && std::fs::metadata(file).is_ok_and(|found| !found.is_file()) {
+        let error = Error::invalid(COMMAND, "is no file").with("file", file.display());
+        return Err(error.with_hint("`-` reads standard input").into());
+    }
     let read = if file == Path::new("-") {
         std::io::stdin().take(most + 1).read_to_string(&mut text)
     } else {

@@ -32,23 +32,25 @@ CREATE TABLE aliases (
 
 -- What is large stands last, so that reading the rest does not touch it.
 CREATE TABLE versions (
-    id       INTEGER PRIMARY KEY AUTOINCREMENT,
-    model    INTEGER NOT NULL,
-    number   INTEGER NOT NULL,
-    stage    TEXT NOT NULL,
-    staged   INTEGER NOT NULL,          -- the journal's number of the move into the stage; 0: never moved
-    created  INTEGER NOT NULL,
-    updated  INTEGER NOT NULL,
-    deleted  INTEGER,
-    digest   BLOB NOT NULL,
-    run      BLOB,
-    author   TEXT NOT NULL,
-    origin   TEXT,
-    note     TEXT NOT NULL,
-    manifest TEXT NOT NULL,
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    model     INTEGER NOT NULL,
+    number    INTEGER NOT NULL,
+    stage     TEXT NOT NULL,
+    staged    INTEGER NOT NULL,         -- the journal's number of the row that brought it into the stage
+    created   INTEGER NOT NULL,
+    updated   INTEGER NOT NULL,
+    deleted   INTEGER,
+    digest    BLOB NOT NULL,
+    run       BLOB,
+    author    TEXT NOT NULL,
+    registrar TEXT NOT NULL,
+    origin    TEXT,
+    note      TEXT NOT NULL,
+    manifest  TEXT NOT NULL,
     UNIQUE (model, number)
 );
-CREATE INDEX versions_by_stage ON versions (stage, model, staged);
+-- All that a server asks for is in the index.
+CREATE INDEX versions_by_stage ON versions (stage, model, staged, number, deleted);
 CREATE INDEX versions_by_digest ON versions (digest);
 CREATE INDEX versions_by_run ON versions (run) WHERE run IS NOT NULL;
 CREATE INDEX versions_deleted ON versions (deleted) WHERE deleted IS NOT NULL;
@@ -129,7 +131,8 @@ CREATE TABLE stage_moves (
     cause      TEXT NOT NULL,
     sequence   INTEGER NOT NULL
 );
-CREATE INDEX stage_moves_by_model ON stage_moves (model, number, to_stage);
+CREATE INDEX stage_moves_by_model ON stage_moves (model);
+CREATE INDEX stage_moves_by_sequence ON stage_moves (sequence);
 
 CREATE TABLE documents (
     kind    TEXT NOT NULL,

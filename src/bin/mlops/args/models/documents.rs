@@ -13,7 +13,7 @@ pub(crate) enum PolicyCommand {
     },
     /// Store the policy of a model, or of all models without one of their own
     #[command(after_help = "\
-Refused are unknown gates, bounds that nothing can meet, and approvals that nobody could give.
+The model must be there. Refused are unknown gates, bounds that nothing can meet, and approvals that nobody could give.
 
 Examples:
   mlops models policy set churn policy.yaml
@@ -74,4 +74,6 @@ Example of rules:
         /// The rules, as YAML or JSON; `-` is standard input
         file: PathBuf,
     },
+    /// Take the rules away: everyone may do everything
+    Remove,
 }

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use mlops::models::{access_from_text, policy_from_text};
 use mlops::registry::{
-    Access, DEFAULT_POLICY, Document as Stored, Holders, POLICY_KIND, PutDocument, RollbackRule,
+    ACCESS_KIND, ACCESS_NAME, Access, DEFAULT_POLICY, Document as Stored, Holders, POLICY_KIND, PutDocument, RollbackRule,
     StagePolicy,
 };
-use mlops::{Error, Key, ModelName, Models};
+use mlops::{Error, ErrorKind, Key, ModelName, Models};
 use serde_json::json;
 
 use super::read_as;
@@ -29,19 +29,38 @@ pub(crate) async fn policy(
             let file = file.or(default);
             let file = file.ok_or_else(|| Error::invalid(COMMAND, "no file was named"))?;
             let policy = policy_of(&file)?;
+            if let Some(name) = &model {
+                // A policy of a mistyped name would bind nobody.
+                models.model(name).await.map_err(|e| match e.kind() {
+                    ErrorKind::NotFound => Error::not_found(COMMAND, "there is no such model")
+                        .with("model", format::text(name, LONGEST_NAME))
+                        .with_hint("register its first version, or store the policy with --default"),
+                    _ => e,
+                })?;
+            }
             stored(&models.set_policy(model.as_deref(), &policy).await?, output)
         }
         PolicyCommand::Check { file } => check_policy(&file, output),
         PolicyCommand::Remove { whose } => {
-            let name = Key::new(name_of(&whose)?)?;
-            let change = PutDocument::delete(Key::new(POLICY_KIND)?, name.clone());
-            let gone = models.catalog().put_document(change).await?;
-            if output.is_json() {
-                return output.document(&json!(gone));
-            }
-            output.line(format!("removed policy {}", format::text(&name, LONGEST_NAME)))
+            let name = name_of(&whose)?;
+            remove(models, POLICY_KIND, &name, output).await
         }
     }
+}
+
+/// Deletes a document.
+async fn remove(
+    models: &Models,
+    kind: &str,
+    name: &str,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let change = PutDocument::delete(Key::new(kind)?, Key::new(name)?);
+    let gone = models.catalog().put_document(change).await?;
+    if output.is_json() {
+        return output.document(&json!(gone));
+    }
+    output.line(format!("removed {kind} {}", format::text(name, LONGEST_NAME)))
 }
 
 pub(crate) fn check_policy(file: &Path, output: &mut Output) -> Result<(), Failure> {
@@ -73,6 +92,7 @@ pub(crate) async fn access(
             stored(&models.set_access(&access_of(&file)?).await?, output)
         }
         AccessCommand::Check { file } => check_access(&file, output),
+        AccessCommand::Remove => remove(models, ACCESS_KIND, ACCESS_NAME, output).await,
     }
 }
 

@@ -7,7 +7,7 @@ use mlops::models::{DownloadModel, SigningKey, VerifyModels};
 use mlops::{BackendUrl, Error, Models};
 use serde_json::json;
 
-use super::{Meant, document, hinted, meant, say};
+use super::{Meant, document, hinted, meant, missing, say};
 use crate::args::KeySource;
 use crate::failure::{COMMAND, Failure};
 use crate::format;
@@ -33,7 +33,10 @@ pub(crate) async fn download(
     }
     let written = models.download(uri, out, &options).await;
     drop(bar);
-    let written = written.map_err(|e| hinted(e, "versions <model>"))?;
+    let written = match written {
+        Ok(written) => written,
+        Err(e) => return Err(missing(models, uri, e).await.into()),
+    };
     if output.is_json() {
         return output.document(&json!(written));
     }
@@ -62,7 +65,10 @@ pub(crate) async fn copy(
     output: &mut Output,
 ) -> Result<(), Failure> {
     let copied = models.copy_to(uri, target, name).await;
-    let copied = copied.map_err(|e| hinted(e, "versions <model>"))?;
+    let copied = match copied {
+        Ok(copied) => copied,
+        Err(e) => return Err(missing(models, uri, e).await.into()),
+    };
     if output.is_json() {
         let mut value = document(&copied.version);
         value["created"] = json!(copied.created);
@@ -104,7 +110,10 @@ pub(crate) async fn verify(
 }
 
 pub(crate) async fn replay(models: &Models, uri: &str, output: &mut Output) -> Result<(), Failure> {
-    let plan = models.replay_plan(uri).await.map_err(|e| hinted(e, "versions <model>"))?;
+    let plan = match models.replay_plan(uri).await {
+        Ok(plan) => plan,
+        Err(e) => return Err(missing(models, uri, e).await.into()),
+    };
     if output.is_json() {
         let mut value = json!(plan);
         value["complete"] = plan.is_complete().into();

@@ -8,7 +8,7 @@ use mlops::time::{Clock, SystemClock};
 use mlops::{Error, ErrorKind, Models, Result};
 use serde_json::{Value, json};
 
-use super::{hinted, read_as};
+use super::{hinted, missing, read_as};
 use crate::args::Move;
 use crate::failure::{COMMAND, Failure};
 use crate::format;
@@ -39,8 +39,11 @@ pub(crate) fn plan(
         })?;
     }
     show(plan, &document, output)?;
-    if plan.is_allowed() || (ignore_approvals && lacks_only_approvals(plan)) {
+    if plan.is_allowed() {
         return Ok(());
+    }
+    if ignore_approvals && lacks_only_approvals(plan) {
+        return if output.is_json() { Ok(()) } else { output.line("allowed but for approvals") };
     }
     refused(plan, output)
 }
@@ -125,7 +128,10 @@ async fn asked(models: &Models, what: Move, reason: &str) -> Result<PromotionPla
         Move { plan: Some(file), .. } => read_as(&file, |text| from_text("plan", text)),
         Move { uri: Some(uri), to: Some(to), .. } => {
             let plan = models.promotion_plan(&uri, to, reason).await;
-            Ok(plan.map_err(|e| hinted(e, "versions <model>"))?)
+            match plan {
+                Ok(plan) => Ok(plan),
+                Err(e) => Err(missing(models, &uri, e).await.into()),
+            }
         }
         // clap has seen to it that this is not reached.
         Move { .. } => Err(Error::invalid(COMMAND, "no version and stage were named").into()),

@@ -6,6 +6,7 @@ use mlops::{Alias, ArtifactPath, Error, ModelName, RegisterBuilder};
 use serde_json::json;
 
 use super::{acting, document, read_as};
+use crate::commands::once;
 use crate::args::{Describe, Register};
 use crate::failure::{COMMAND, Failure};
 use crate::format;
@@ -21,6 +22,11 @@ pub(crate) async fn run(
     // Before the store is made: what is mistyped leaves nothing behind.
     ModelName::new(&asked.model)?;
     asked.alias.as_deref().map(Alias::new).transpose()?;
+    let Describe { metrics, params, tags, seeds, .. } = &asked.describe;
+    once("metric", metrics.iter().map(|(key, _)| key))?;
+    for (what, given) in [("param", params), ("tag", tags), ("seed", seeds)] {
+        once(what, given.iter().map(|(key, _)| key))?;
+    }
     let said = Said::read(&asked.describe)?;
     let locals = asked.source.files.iter().map(|(_, local)| local.as_ref());
     let lists = [&asked.source.dir, &asked.describe.lock_files];
