@@ -57,6 +57,7 @@ fn every_models_command_prints_one_document_for_programs() {
         ("models access check access.json", "/ok"),
         ("models access set access.json", "/digest"),
         ("models access show", "/grants/0/role"),
+        ("models access remove", "/version"),
         ("models keygen k.key", "/public_key"),
         ("models sign churn/1 --key k.key", "/attestations/0/signature"),
         ("models download churn/1 --out out", "/1"),
@@ -83,6 +84,7 @@ fn every_models_command_prints_one_document_for_programs() {
 fn what_is_refused_or_missing_has_its_exit_code() {
     let store = with_policy();
     fs::write(store.path().join("none.json"), "{}").unwrap();
+    fs::write(store.path().join("list.json"), "[]").unwrap();
     fs::write(
         store.path().join("twice.json"),
         r#"{"inputs": [{"name": "a", "type": "int64",
@@ -126,6 +128,15 @@ fn what_is_refused_or_missing_has_its_exit_code() {
         ("models promote --plan absent.json", 4, "not found"),
         ("models verify nobody", 4, "not found"),
         ("models impact run:nobody", 4, "not found"),
+        ("models access remove", 4, "not found"),
+        ("models policy set nobody policy.yaml", 4, "not found"),
+        ("models policy check .", 2, "invalid"),
+        ("models policy check list.json", 2, "invalid"),
+        ("models promote --plan list.json", 2, "invalid"),
+        ("models register up --file a=policy.yaml --tag x=1 --tag x=2", 2, "invalid"),
+        ("models register up --file a=policy.yaml --metric x=1 --metric x=2", 2, "invalid"),
+        ("models tag churn x=1 x=2", 2, "invalid"),
+        ("models copy churn/1 --to-store .", 2, "invalid"),
         ("models sign churn/1 --key-env NOT_SET_ANYWHERE", 4, "not found"),
         ("models purge churn/1 --yes", 2, "invalid"),
         // Filters and fields.
@@ -155,6 +166,7 @@ fn what_is_refused_or_missing_has_its_exit_code() {
         ("models register churn --artifacts x", 64, "usage"),
         ("models history churn --at yesterday", 64, "usage"),
         ("models policy set churn", 64, "usage"),
+        ("models register up --file a=policy.yaml --metric auc=1e999", 64, "usage"),
         ("models lineage churn/1 --upstream --downstream", 64, "usage"),
     ] {
         let (found, error) = store.refused(args);
@@ -336,4 +348,66 @@ fn pages_hold_every_version_once() {
     }
     assert_eq!(names, ["fraud/2", "fraud/1", "m0/1", "m1/1", "m2/1", "m3/1", "m4/1"]);
     assert_eq!(store.json("models list --all").as_array().unwrap().len(), 6);
+}
+
+#[test]
+fn what_is_missing_is_named_with_what_there_is_instead() {
+    let store = with_policy();
+    store.done("models alias churn/1 best");
+    store.done("models alias churn/1 first");
+    for command in ["show", "download --out out", "replay", "plan --to Staging"] {
+        let asked = |uri: &str| {
+            let (code, error) = store.refused(&format!("models {command} {uri}"));
+            assert_eq!(code, 4, "{command} {uri}: {error:#}");
+            error
+        };
+        let error = asked("nope/1");
+        assert_eq!(error["message"], "there is no such model", "{command}");
+        assert_eq!(error["context"]["model"], "nope", "{command}");
+        assert_eq!(asked("churn@nope")["hint"], "its aliases are best, first", "{command}");
+        assert_eq!(asked("fraud@nope")["hint"], "the model has no aliases", "{command}");
+        let hint = "`mlops models versions churn` shows what there is";
+        assert_eq!(asked("churn/9")["hint"], hint, "{command}");
+    }
+}
+
+#[test]
+fn a_download_takes_the_directories_that_people_have() {
+    let store = with_policy();
+    for name in ["here", "there"] {
+        fs::create_dir(store.path().join(name)).unwrap();
+    }
+    for line in [
+        "cd here && mlops --store ../mlops models download churn/1 --out . && test -f weights.bin",
+        "cd there && mlops --store ../mlops models download churn/1 --out ../there \
+         && test -f weights.bin && pwd -P",
+    ] {
+        let (printed, code) = store.shell(line);
+        assert_eq!(code, 0, "{line}: {printed}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn an_object_that_is_no_file_is_one_problem_of_the_list() {
+    let store = with_policy();
+    store.done("models register churn --file other=policy.yaml");
+    let is_weights = |path: &std::path::PathBuf| fs::read(path).is_ok_and(|b| b == [7; 4_096]);
+    let weights = files(&store.path().join("mlops")).into_iter().find(is_weights).unwrap();
+    fs::remove_file(&weights).unwrap();
+    std::os::unix::fs::symlink("/nowhere", &weights).unwrap();
+    let output = store.mlops("models verify");
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let printed = text(&output.stdout);
+    assert!(printed.contains("versions    5") && printed.contains("weights.bin"), "{printed}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_no_policy() {
+    let store = Store::filled();
+    let (printed, code) =
+        store.shell("mkfifo pipe && timeout 20 mlops models policy check pipe");
+    assert_eq!(code, 2, "{printed}");
+    assert!(printed.contains("is no file"), "{printed}");
 }

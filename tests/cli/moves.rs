@@ -80,6 +80,7 @@ fn only_approvals_may_be_missing_where_they_are_ignored() {
     let store = with_policy();
     let asked = "models plan churn/1 --to Production --ignore-approvals";
     assert_eq!(store.json(asked)["allowed"], false);
+    assert!(store.done(asked).ends_with("\nallowed but for approvals\n"));
     store.done("models reject churn/1 --to Production --actor ann --comment 'not on a friday'");
     assert_eq!(store.refused(asked).0, 2, "a rejection is no missing approval");
     store.done("models withdraw churn/1 --to Production --actor ann");

@@ -5,7 +5,7 @@
 //! own, but for what is made, which is `updated` when it is `created`: a model is `updated` by its own rows and by the registering and promoting of its versions; a
 //! version by its own rows, by promotions that move it, and by aliases that come or go.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
@@ -176,6 +176,6 @@ pub fn document(document: &Document) -> (&'static str, Value) {
 
 /// The payload of [`LINEAGE_LINK`]: the edges that were not there before, sorted.
 pub fn lineage_link(edges: &[Edge]) -> Value {
-    let sorted: BTreeMap<&Edge, ()> = edges.iter().map(|edge| (edge, ())).collect();
-    json!({ "edges": sorted.keys().collect::<Vec<_>>() })
+    let sorted: BTreeSet<&Edge> = edges.iter().collect();
+    json!({ "edges": sorted })
 }

@@ -1,5 +1,6 @@
 //! Judging a gate: from a state to an outcome with its evidence. Pure; the clock is an argument.
 
+use std::cmp::Ordering;
 use std::fmt::Display;
 
 use super::access::Role;
@@ -328,7 +329,7 @@ fn better(
             Direction::Lower => current - new,
         };
         // NaN fails: it is not at least anything.
-        if gain.partial_cmp(&by).is_none_or(|order| order.is_lt()) {
+        if gain.partial_cmp(&by).is_none_or(Ordering::is_lt) {
             let (new, current) = (number(new), number(current));
             return (false, format!("is {new}, version {} has {current}", holder.number));
         }

@@ -175,7 +175,8 @@ fn head(url: &Url, headers: &[(&str, &str)], length: usize) -> Vec<u8> {
 
 /// Whether it is the TLS that failed: a certificate, most of the time.
 fn is_tls(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|source| source.is::<rustls::Error>())
+    let Some(source) = error.get_ref() else { return false };
+    source.is::<rustls::Error>()
 }
 
 /// The first address that answers. Each gets its share of the time that is left, so that one that

@@ -22,7 +22,7 @@ pub(super) fn cases() -> Vec<Case> {
         names_that_are_paths_uris_or_numbers_are_no_names,
         a_name_of_the_longest_length_is_stored_whole,
         texts_of_a_model_that_are_too_long_or_hold_nul_are_invalid,
-        a_label_that_is_set_and_taken_away_at_once_is_invalid,
+        a_label_of_a_model_that_is_set_and_taken_away_at_once_is_invalid,
         an_alias_to_version_zero_is_invalid,
         a_manifest_that_contradicts_itself_is_invalid,
         objects_that_are_not_those_of_the_files_are_invalid,
@@ -143,7 +143,7 @@ async fn texts_of_a_model_that_are_too_long_or_hold_nul_are_invalid(f: Fixture) 
     assert_eq!(f.churn().await, made);
 }
 
-async fn a_label_that_is_set_and_taken_away_at_once_is_invalid(f: Fixture) {
+async fn a_label_of_a_model_that_is_set_and_taken_away_at_once_is_invalid(f: Fixture) {
     f.versions(1).await;
     let both = ModelChanges::default().with_tag(key("a"), "1").without_tag(key("a"));
     fails(ErrorKind::Invalid, f.registry.update_model(&model_name("churn"), both).await);

@@ -13,7 +13,7 @@ use crate::case::{Case, Fixture, cases, fails};
 
 pub(super) fn cases() -> Vec<Case> {
     cases![
-        a_plan_names_what_was_deleted_before_the_instant_and_not_at_it,
+        a_purge_of_models_names_what_was_deleted_before_the_instant_and_not_at_it,
         a_plan_counts_files_and_bytes,
         a_plan_of_a_model_names_all_its_versions,
         a_plan_changes_nothing,
@@ -55,7 +55,7 @@ async fn delete(f: &Fixture, ids: &[&str]) {
     }
 }
 
-async fn a_plan_names_what_was_deleted_before_the_instant_and_not_at_it(f: Fixture) {
+async fn a_purge_of_models_names_what_was_deleted_before_the_instant_and_not_at_it(f: Fixture) {
     f.versions(3).await;
     f.make_model("a").await;
     f.add("a", version("a")).await;

@@ -321,7 +321,7 @@ fn hdf5_with_a_lambda_layer_is_found_wherever_it_lies() {
 
 #[test]
 fn a_keras_configuration_that_imports_other_code_is_found_in_any_encoding() {
-    let keras = |config: &[u8]| scanned("m.keras", &[("config.json", config)]);
+    let keras = |config: &[u8]| scan_bytes("m.keras", &zipped(&[("config.json", config)]));
     let lambda = LAYER.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
     assert_eq!(keras(&lambda), FileFormat::OpaqueArchive);
     assert_eq!(scan_bytes("config.json", &lambda), FileFormat::OpaqueArchive);

@@ -178,7 +178,7 @@ async fn missing(models: &Models, text: &str, error: Error) -> Error {
                 .with_hint("`mlops models list` shows what there is")
         }
         (Ok(model), Selector::Alias(_)) if error.hint().is_none() => {
-            let aliases: Vec<&str> = model.aliases.keys().map(|alias| alias.as_str()).collect();
+            let aliases: Vec<&str> = model.aliases.keys().map(mlops::Alias::as_str).collect();
             let hint = match &aliases[..] {
                 [] => "the model has no aliases".to_owned(),
                 aliases => format!("its aliases are {}", aliases.join(", ")),
