@@ -401,13 +401,3 @@ fn an_object_that_is_no_file_is_one_problem_of_the_list() {
     let printed = text(&output.stdout);
     assert!(printed.contains("versions    5") && printed.contains("weights.bin"), "{printed}");
 }
-
-#[cfg(unix)]
-#[test]
-fn a_pipe_is_no_policy() {
-    let store = Store::filled();
-    let (printed, code) =
-        store.shell("mkfifo pipe && timeout 20 mlops models policy check pipe");
-    assert_eq!(code, 2, "{printed}");
-    assert!(printed.contains("is no file"), "{printed}");
-}

@@ -195,3 +195,12 @@ fn what_held_a_stage_at_an_instant_is_known_with_who_put_it_there() {
     let second = at("2025-01-01 17:00+02:00");
     assert_eq!((&second[0]["number"], &second[0]["reason"]), (&json!(2), &json!("finds more")));
 }
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_no_policy() {
+    let store = Store::filled();
+    let (printed, code) = store.shell("mkfifo pipe && timeout 20 mlops models policy check pipe");
+    assert_eq!(code, 2, "{printed}");
+    assert!(printed.contains("is no file"), "{printed}");
+}

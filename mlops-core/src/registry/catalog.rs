@@ -127,6 +127,11 @@ impl PutDocument {
     }
 
     fn read<T: DeserializeOwned>(&self, body: &Value) -> Result<T> {
+        // Serde would take a list for an object whose fields come in order, and `[]` for no rules.
+        if !body.is_object() {
+            return Err(Error::invalid("catalog.put", "the document is no JSON object")
+                .with("document", &self.node().id));
+        }
         T::deserialize(body).map_err(|e| {
             Error::invalid("catalog.put", "the document does not say what its kind should")
                 .with("document", &self.node().id)

@@ -160,7 +160,8 @@ fn no_instant<T: DeserializeOwned>(
             let text = value.as_str()?;
             let mut other = whole.clone();
             other.pointer_mut(pointer)?[key] = "2000-01-01T00:00:00Z".into();
-            let changed = T::deserialize(&other).map_or_else(|e| e.to_string() != message, |_| true);
+            let changed =
+                T::deserialize(&other).map_or_else(|e| e.to_string() != message, |_| true);
             changed.then(|| (key.clone(), text.to_owned()))
         }),
         _ => None,

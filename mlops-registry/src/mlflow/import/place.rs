@@ -1,7 +1,7 @@
 //! Where the files of a version are.
 //!
 //! The store that is imported comes from somebody else, and says about each version where its files
-//! are. Taken at its word, a version with the source `/home/ada/.ssh` would make an import read, and a
+//! are. Taken at its word, a version with the source `<home>/ada/.ssh` would make an import read, and a
 //! later export publish, whatever its user may read. So a local folder is believed only if it is what
 //! MLflow, or an export of ours, makes; and what lies in a run is taken from the run as it was
 //! imported, without another look at the disk.

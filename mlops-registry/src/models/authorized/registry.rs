@@ -5,10 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mlops_core::journal::Actor;
 use mlops_core::registry::{
-    Approval, Attestation, CreateModel, Model, ModelChanges, ModelPurge, ModelPurgePlan, ModelPurgeReport,
-    ModelQuery, ModelVersion, PromotionPlan, PromotionRequest, PromotionState, RegisterVersion,
-    Registered, Registry, Role, Selector, StageMove, Verdict, VersionChanges, VersionId,
-    VersionQuery,
+    Approval, Attestation, CreateModel, Model, ModelChanges, ModelPurge, ModelPurgePlan,
+    ModelPurgeReport, ModelQuery, ModelVersion, PromotionPlan, PromotionRequest, PromotionState,
+    RegisterVersion, Registered, Registry, Role, Selector, StageMove, Verdict, VersionChanges,
+    VersionId, VersionQuery,
 };
 use mlops_core::tracking::{Digest, Page};
 use mlops_core::{ModelName, Result};

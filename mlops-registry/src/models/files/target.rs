@@ -115,11 +115,8 @@ fn fill(place: &Path, staged: &Path) -> Result<()> {
         let (from, to) = (entry.path(), place.join(entry.file_name()));
         // A rename would replace a file that came this instant.
         let is_taken = fs::symlink_metadata(&to).is_ok();
-        let renamed = if is_taken {
-            Err(not_empty(place))
-        } else {
-            fs::rename(&from, &to).map_err(failed)
-        };
+        let renamed =
+            if is_taken { Err(not_empty(place)) } else { fs::rename(&from, &to).map_err(failed) };
         let Err(error) = renamed else {
             moved.push((from, to));
             continue;

@@ -159,7 +159,13 @@ pub(super) fn hdf5(view: &mut View<'_>) -> Result<FileFormat, Stop> {
     // A name in escapes is spelt so for one reason only.
     lambda_if(holds(
         view,
-        &[b"\"Lambda\"", b"__lambda__", b"\"TorchModuleWrapper\"", b"\"class_name\": \"\\", b"\"class_name\":\"\\"],
+        &[
+            b"\"Lambda\"",
+            b"__lambda__",
+            b"\"TorchModuleWrapper\"",
+            b"\"class_name\": \"\\",
+            b"\"class_name\":\"\\",
+        ],
     ))
 }
 

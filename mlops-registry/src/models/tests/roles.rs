@@ -103,7 +103,11 @@ async fn a_contributor_registers_and_promotes_but_neither_approves_nor_imports()
     denied(ci.registry().register(&"churn".parse().unwrap(), import).await);
     let put = |kind: &str| {
         let kind = kind.parse().unwrap();
-        ci.catalog().put_document(PutDocument::new(kind, "x".parse().unwrap(), serde_json::json!({})))
+        ci.catalog().put_document(PutDocument::new(
+            kind,
+            "x".parse().unwrap(),
+            serde_json::json!({}),
+        ))
     };
     put("note").await.unwrap();
     denied(put("drill").await);

@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use std::future::Future;
 
 use mlops_core::registry::{
-    ACCESS_KIND, DRILL_KIND, Model, ModelVersion, POLICY_KIND, PromotionRequest, RegistryState, Stage, VersionId,
+    ACCESS_KIND, DRILL_KIND, Model, ModelVersion, POLICY_KIND, PromotionRequest, RegistryState,
+    Stage, VersionId,
 };
 use mlops_core::{Error, ErrorKind, Key, ModelName, Result};
 use serde::Serialize;
@@ -210,10 +211,11 @@ fn told(what: &str, stored: Option<Value>, replayed: Option<Value>) -> Vec<Strin
             let longest = stored.len().max(replayed.len());
             let entries = (0..longest).map(|at| (at, stored.get(at), replayed.get(at)));
             let unequal = entries.filter(|(_, stored, replayed)| stored != replayed);
-            unequal.flat_map(|(at, stored, replayed)| {
-                told(&format!("{what}: entry {}", at + 1), stored.cloned(), replayed.cloned())
-            })
-            .collect()
+            unequal
+                .flat_map(|(at, stored, replayed)| {
+                    told(&format!("{what}: entry {}", at + 1), stored.cloned(), replayed.cloned())
+                })
+                .collect()
         }
         (Some(_), Some(_)) => vec![format!("{what} is other than the journal says")],
     }

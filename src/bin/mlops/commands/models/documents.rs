@@ -4,8 +4,8 @@ use std::path::Path;
 
 use mlops::models::{access_from_text, policy_from_text};
 use mlops::registry::{
-    ACCESS_KIND, ACCESS_NAME, Access, DEFAULT_POLICY, Document as Stored, Holders, POLICY_KIND, PutDocument, RollbackRule,
-    StagePolicy,
+    ACCESS_KIND, ACCESS_NAME, Access, DEFAULT_POLICY, Document as Stored, Holders, POLICY_KIND,
+    PutDocument, RollbackRule, StagePolicy,
 };
 use mlops::{Error, ErrorKind, Key, ModelName, Models};
 use serde_json::json;
@@ -34,7 +34,9 @@ pub(crate) async fn policy(
                 models.model(name).await.map_err(|e| match e.kind() {
                     ErrorKind::NotFound => Error::not_found(COMMAND, "there is no such model")
                         .with("model", format::text(name, LONGEST_NAME))
-                        .with_hint("register its first version, or store the policy with --default"),
+                        .with_hint(
+                            "register its first version, or store the policy with --default",
+                        ),
                     _ => e,
                 })?;
             }

@@ -6,8 +6,8 @@ use mlops::{Alias, ArtifactPath, Error, ModelName, RegisterBuilder};
 use serde_json::json;
 
 use super::{acting, document, read_as};
-use crate::commands::once;
 use crate::args::{Describe, Register};
+use crate::commands::once;
 use crate::failure::{COMMAND, Failure};
 use crate::format;
 use crate::output::Output;
