@@ -48,7 +48,9 @@ async fn main() -> Result<()> {
     let (flights, split) = read_data()?;
     let parent = train_all(&ws, &flights, &split).await?;
     let runs = compare(&ws, parent).await?;
-    let (Some(best), Some(worst)) = (runs.first(), runs.last()) else { return Err("no runs".into()) };
+    let (Some(best), Some(worst)) = (runs.first(), runs.last()) else {
+        return Err("no runs".into());
+    };
     judge(&ws, best, &flights, &split).await?;
     release(&ws, best, worst, &flights, &split).await?;
     prove(&ws, parent).await?;

@@ -96,7 +96,8 @@ pub async fn promote(
     for version in [best, worse] {
         evaluate(models, version, flights, split).await?;
     }
-    let plan = models.promotion_plan(&best.id().to_string(), Stage::Production, "first release").await?;
+    let plan =
+        models.promotion_plan(&best.id().to_string(), Stage::Production, "first release").await?;
     let own = models.approve(&plan, "I made it").await.map_err(|e| e.kind());
     assert_eq!(own.err(), Some(ErrorKind::Denied), "nobody approves their own version");
     reviewer.approve(&plan, "better than nothing").await?;

@@ -35,8 +35,8 @@ pub use arrow;
 pub use backend_url::BackendUrl;
 pub use capability::Capability;
 pub use error::{Error, ErrorKind, Result};
-pub use json::{MAX_JSON_DEPTH, check_json};
 pub use id::{ExperimentId, RunId, SpoolId};
+pub use json::{MAX_JSON_DEPTH, check_json};
 pub use name::{
     Alias, ArtifactPath, ExperimentName, Key, MAX_NAME_BYTES, MAX_PATH_BYTES, MAX_SEGMENT_BYTES,
     ModelName, RunName,

@@ -244,7 +244,8 @@ impl FromStr for Relation {
 
     fn from_str(text: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|relation| relation.as_str() == text).ok_or_else(|| {
-            Error::invalid("lineage.relation", "is no relation").with("relation", text.escape_debug())
+            Error::invalid("lineage.relation", "is no relation")
+                .with("relation", text.escape_debug())
         })
     }
 }
@@ -298,9 +299,12 @@ pub fn check_edges(edges: &[Edge]) -> Result<()> {
         for node in [&edge.from, &edge.to] {
             let id = &node.id;
             if id.is_empty() || id.len() > MAX_NODE_BYTES || id.chars().any(char::is_control) {
-                return Err(Error::invalid(op, "a node's id is empty, too long, or holds control characters")
-                    .with("bytes", id.len())
-                    .with("at_most", MAX_NODE_BYTES));
+                return Err(Error::invalid(
+                    op,
+                    "a node's id is empty, too long, or holds control characters",
+                )
+                .with("bytes", id.len())
+                .with("at_most", MAX_NODE_BYTES));
             }
         }
     }

@@ -659,6 +659,12 @@ fn steps(state: &PromotionState, rules: &StageRules, to: Stage) -> Vec<Step> {
     steps
 }
 
+/// A fact's value as people read it: twelve digits of a digest tell any two apart that they will see.
+fn shown(value: &str) -> &str {
+    let is_digest = value.len() == 64 && value.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_digest { &value[..12] } else { value }
+}
+
 /// The facts that are not the same on both sides, as text.
 fn changed(before: &[Fact], now: &[Fact]) -> Vec<String> {
     let find = |facts: &[Fact], about: &str| {
@@ -668,12 +674,12 @@ fn changed(before: &[Fact], now: &[Fact]) -> Vec<String> {
     for fact in before {
         let value = find(now, &fact.about).unwrap_or_else(|| "gone".to_owned());
         if value != fact.value {
-            changes.push(format!("{}: {} → {value}", fact.about, fact.value));
+            changes.push(format!("{}: {} → {}", fact.about, shown(&fact.value), shown(&value)));
         }
     }
     for fact in now {
         if find(before, &fact.about).is_none() {
-            changes.push(format!("{}: new, {}", fact.about, fact.value));
+            changes.push(format!("{}: new, {}", fact.about, shown(&fact.value)));
         }
     }
     changes

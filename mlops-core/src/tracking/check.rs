@@ -303,7 +303,10 @@ fn expects_points(status: RunStatus) -> bool {
     matches!(status, RunStatus::Running | RunStatus::Lost)
 }
 
-pub(crate) fn one_wish_per_tag<'a>(set: impl Iterator<Item = &'a Key>, remove: &[Key]) -> Result<()> {
+pub(crate) fn one_wish_per_tag<'a>(
+    set: impl Iterator<Item = &'a Key>,
+    remove: &[Key],
+) -> Result<()> {
     for key in set {
         if remove.contains(key) {
             return Err(Error::invalid("tag", "is set and taken away at once").with("tag", key));

@@ -141,7 +141,12 @@ pub fn run_purge(run: &Run) -> Value {
     json!({ "experiment": run.experiment, "name": run.name })
 }
 
-pub(crate) fn put(payload: &mut Map<String, Value>, key: &str, there: bool, value: impl FnOnce() -> Value) {
+pub(crate) fn put(
+    payload: &mut Map<String, Value>,
+    key: &str,
+    there: bool,
+    value: impl FnOnce() -> Value,
+) {
     if there {
         payload.insert(key.to_owned(), value());
     }

@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::float;
 use super::run::Blob;
+use crate::float;
 use crate::{Error, Key, Result, SpoolId};
 
 /// Steps lie in -(2^53 - 1)..=2^53 - 1, the integers that every JSON reader keeps exactly.

@@ -4,7 +4,8 @@
 //! everyone out, are found by the one who writes them.
 
 use mlops_core::registry::{
-    ACCESS_KIND, ACCESS_NAME, Access, DEFAULT_POLICY, Document, POLICY_KIND, PutDocument, StagePolicy,
+    ACCESS_KIND, ACCESS_NAME, Access, DEFAULT_POLICY, Document, POLICY_KIND, PutDocument,
+    StagePolicy,
 };
 use mlops_core::{Error, ErrorKind, Key, ModelName, Result};
 use serde::Serialize;

@@ -7,8 +7,7 @@
 //! back into it.
 
 use mlops_core::registry::{
-    Approval, ModelVersion, PromotionPlan, PromotionRequest, Stage, StageMove, Verdict,
-    VersionId,
+    Approval, ModelVersion, PromotionPlan, PromotionRequest, Stage, StageMove, Verdict, VersionId,
 };
 use mlops_core::time::Instant;
 use mlops_core::{Error, ErrorKind, ModelName, Result};
@@ -91,7 +90,8 @@ impl Models {
         let name = ModelName::new(model)?;
         let holders = self.registry().model(&name).await?.stages.remove(&stage).unwrap_or_default();
         let history = self.registry().stage_history(&name).await?;
-        for number in StageMove::way_back(&history, stage).into_iter().rev().map(|held| held.number) {
+        for number in StageMove::way_back(&history, stage).into_iter().rev().map(|held| held.number)
+        {
             if holders.contains(&number) {
                 continue;
             }

@@ -136,7 +136,9 @@ fn a_store_of_the_first_version_opens_and_its_runs_join_the_graph() {
     let run: Node = "run:0191d2a0b1c27def8123456789abcdef".parse().unwrap();
     let dataset: Node = "dataset:flights@sha256:ab".parse().unwrap();
     let source: Node = "source:flights.parquet".parse().unwrap();
-    let of = |node: &Node| block_on(store.edges(std::slice::from_ref(node), Direction::Upstream)).unwrap();
+    let of = |node: &Node| {
+        block_on(store.edges(std::slice::from_ref(node), Direction::Upstream)).unwrap()
+    };
     assert_eq!(of(&run), [Edge::new(dataset.clone(), run.clone(), Relation::Read)]);
     assert_eq!(of(&dataset), [Edge::new(source, dataset.clone(), Relation::Contains)]);
     drop(store);

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mlops_core::journal::Actor;
 use mlops_core::lineage::{Direction, Edge, Lineage, Node};
-use mlops_core::registry::{ACCESS_KIND, Catalog, DEFAULT_POLICY, DRILL_KIND, Document, POLICY_KIND, PutDocument, Role};
+use mlops_core::registry::{
+    ACCESS_KIND, Catalog, DEFAULT_POLICY, DRILL_KIND, Document, POLICY_KIND, PutDocument, Role,
+};
 use mlops_core::{Key, ModelName, Result};
 
 use super::Authorized;
@@ -52,7 +54,11 @@ impl Catalog for Authorized<dyn Catalog> {
 #[async_trait]
 impl Lineage for Authorized<dyn Lineage> {
     fn lineage_as(&self, actor: Actor) -> Arc<dyn Lineage> {
-        Arc::new(Self::lineage(self.inner.lineage_as(actor.clone()), Arc::clone(&self.rules), actor))
+        Arc::new(Self::lineage(
+            self.inner.lineage_as(actor.clone()),
+            Arc::clone(&self.rules),
+            actor,
+        ))
     }
 
     async fn link(&self, edges: &[Edge]) -> Result<()> {
