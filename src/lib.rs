@@ -37,7 +37,7 @@ mod workspace;
 
 pub use mlops_core::*;
 pub use mlops_registry::*;
-pub use workspace::{Workspace, WorkspaceBuilder};
+pub use workspace::{Swept, Workspace, WorkspaceBuilder};
 
 /// The README's program compiles; `examples/quickstart.rs` is the same, to be run.
 #[cfg(doctest)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mlops_core::journal::Actor;
-use mlops_core::time::{Clock, SystemClock};
+use mlops_core::time::{Clock, Instant, SystemClock};
 use mlops_core::{BackendUrl, Error, ErrorKind, Result};
 use mlops_registry::{Models, Recovered, Tracking, TrackingOptions};
 
@@ -75,6 +75,23 @@ impl Workspace {
         self.directory.as_deref()
     }
 
+    /// Takes away what uploads that died left behind: objects that nothing names, and files that were not
+    /// finished, both untouched since `older_than`. [`Tracking::orphans`] shows the objects first.
+    ///
+    /// # Errors
+    /// As [`Tracking::sweep`].
+    pub async fn sweep(&self, older_than: Instant) -> Result<Swept> {
+        let objects = self.models.tracking().sweep(older_than).await?;
+        let mut swept = Swept { objects: objects.objects, unfinished: 0, bytes: objects.bytes };
+        if let Some(directory) = &self.directory {
+            let store = mlops_registry::durable::DurableLocal::open(directory)?;
+            let staged = store.sweep_staged(older_than).await?;
+            swept.unfinished = staged.files;
+            swept.bytes += staged.bytes;
+        }
+        Ok(swept)
+    }
+
     /// What opening took up from processes that died.
     pub fn recovered(&self) -> &Recovered {
         &self.recovered
@@ -87,6 +104,18 @@ impl Deref for Workspace {
     fn deref(&self) -> &Tracking {
         self.models.tracking()
     }
+}
+
+/// What a sweep took away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Swept {
+    /// How many objects that nothing named.
+    pub objects: u64,
+    /// How many files that were not finished.
+    pub unfinished: u64,
+    /// How many bytes all of them held.
+    pub bytes: u64,
 }
 
 /// How a workspace is opened.

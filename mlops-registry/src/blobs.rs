@@ -298,7 +298,7 @@ fn parse_location(operation: &'static str, location: &BlobLocation) -> Result<Di
     })
 }
 
-fn digest_in(location: &str) -> Option<Digest> {
+pub(crate) fn digest_in(location: &str) -> Option<Digest> {
     let mut parts = location.split('/');
     let (area, shard, name) = (parts.next()?, parts.next()?, parts.next()?);
     let (digest, generation) = name.split_once('-')?;

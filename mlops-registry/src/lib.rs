@@ -8,6 +8,7 @@ mod history;
 mod points;
 mod recover;
 mod spool;
+mod sweep;
 mod tracking;
 mod yaml;
 

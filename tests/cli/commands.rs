@@ -253,6 +253,33 @@ fn a_purge_says_its_plan_and_does_it_only_when_told() {
 }
 
 #[test]
+fn a_sweep_takes_away_what_a_killed_upload_left_and_nothing_else() {
+    let store = Store::filled();
+    let digest = "ab".repeat(32);
+    let blobs = store.path().join("mlops/blobs/ab");
+    std::fs::create_dir_all(&blobs).unwrap();
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(3 * 86_400);
+    // An object that nothing names, the part of one that was not finished, and a young one.
+    for (name, is_old) in [("-00000001", true), ("-00000002#1", true), ("-00000003", false)] {
+        let file = std::fs::File::create(blobs.join(format!("{digest}{name}"))).unwrap();
+        file.set_len(10).unwrap();
+        if is_old {
+            file.set_modified(old).unwrap();
+        }
+    }
+    let output = store.mlops("sweep");
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(text(&output.stdout), "nothing names 1 object (10 B)\n");
+    assert_eq!(store.json("sweep --dry-run")["plan"]["bytes"], 10);
+    let done = &store.json("sweep --older-than 2d --yes")["done"];
+    assert_eq!(*done, serde_json::json!({ "objects": 1, "unfinished": 1, "bytes": 20 }));
+    assert!(blobs.join(format!("{digest}-00000003")).exists(), "an upload may be going on");
+    assert_eq!(store.refused("sweep --older-than 1m --yes").0, 2);
+    store.done("models verify");
+    store.done("journal verify");
+}
+
+#[test]
 fn the_end_of_a_journal_of_any_length_is_found() {
     let store = Store::empty();
     store.done("experiments create e");

@@ -97,6 +97,8 @@ pub(crate) enum Command {
     Trash(Trash),
     /// Move old runs to the trash, and take away for ever what was there for long
     Retention(Retention),
+    /// Take away the bytes that uploads which died left behind: what nothing names
+    Sweep(Sweep),
     /// Read and prove the journal of all changes
     #[command(subcommand)]
     Journal(Journal),
@@ -244,6 +246,16 @@ pub(crate) struct Retention {
     /// Take away for ever what has been in the trash for so long
     #[arg(long, value_name = "SPAN", value_parser = parse_duration)]
     pub(crate) purge_after: Option<TimeDelta>,
+    #[command(flatten)]
+    pub(crate) consent: Consent,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  mlops sweep --older-than 7d --dry-run")]
+pub(crate) struct Sweep {
+    /// Only what was stored so long ago, an hour at least: an upload that goes on has no name yet
+    #[arg(long, value_name = "SPAN", value_parser = parse_duration, default_value = "1d")]
+    pub(crate) older_than: TimeDelta,
     #[command(flatten)]
     pub(crate) consent: Consent,
 }

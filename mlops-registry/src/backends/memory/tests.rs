@@ -1,18 +1,19 @@
 //! What only the reference model can show: that replaying its journal gives its state. What every
 //! backend must do is in `mlops-testkit`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::FutureExt;
 use mlops_core::journal::{Actor, Event, Journal};
 use mlops_core::lineage::{Direction, Edge, Lineage, Node, NodeKind, Relation};
 use mlops_core::registry::{
-    Catalog, CreateModel, FileFormat, ImportedVersion, Manifest, ManifestFile, ModelChanges,
-    ModelPurge, ModelQuery, ModelVersion, PromotionPlan, PromotionRequest, PutDocument,
-    RegisterVersion, Registry, RegistryState, Selector, Stage, Verdict, VersionChanges, VersionId,
-    VersionQuery,
+    Catalog, CreateModel, EvaluationSummary, Evidence, FileFormat, ImportedVersion, Manifest,
+    ManifestFile, ModelChanges, ModelPurge, ModelQuery, ModelVersion, PromotionPlan,
+    PromotionRequest, PutDocument, RegisterVersion, Registry, RegistryState, Selector, Stage,
+    Verdict, VersionChanges, VersionId, VersionQuery,
 };
-use mlops_core::time::{Clock, ManualClock};
+use mlops_core::time::{Clock, ManualClock, from_micros_lossy};
 use mlops_core::tracking::{
     Blob, BlobLocation, CreateExperiment, CreateRun, DatasetContext, DatasetInput, Digest, Purge,
     RunChanges, Tracker, View,
@@ -201,9 +202,20 @@ fn an_approval_counts_until_what_it_saw_changes() {
     let eve = world.store.registry_as(Actor::new("eve").unwrap());
     let plan = world.plan("eve", request()).unwrap();
     now(eve.decide(&plan, Verdict::Approve, "fine")).unwrap();
+    let tagged = VersionChanges::default().with_evidence(Evidence::Evaluation(EvaluationSummary {
+        name: key("e"),
+        data: None,
+        metrics: BTreeMap::new(),
+        at: from_micros_lossy(0),
+    }));
+    world.change_version(&id(0, 1), tagged).unwrap();
     let stale = now(world.store.promote(&plan)).unwrap_err();
-    assert_eq!(stale.kind(), ErrorKind::Conflict, "the plan saw no approval: {stale}");
-    let done = world.promote(id(0, 1), Stage::Production).unwrap();
+    assert_eq!(stale.kind(), ErrorKind::Conflict, "a finding came: {stale}");
+    let refused = world.promote(id(0, 1), Stage::Production).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Denied, "eve has not seen it: {refused}");
+    let plan = world.plan("eve", request()).unwrap();
+    now(eve.decide(&plan, Verdict::Approve, "fine")).unwrap();
+    let done = now(world.store.promote(&plan)).unwrap();
     assert_eq!((done.approvals.len(), done.policy.as_str()), (1, "churn@1"));
     let history = now(world.store.stage_history(&name(0))).unwrap();
     assert_eq!(history[0].approvals[0].comment, "fine");

@@ -13,6 +13,7 @@ mod mlflow;
 mod models;
 mod runs;
 mod show;
+mod sweep;
 mod trash;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,6 +48,7 @@ pub(crate) async fn run(cli: Cli, output: &mut Output) -> Result<(), Failure> {
         Command::Feed(command) => feed::run(&models, command, output).await,
         Command::Trash(command) => trash::run(tracking, command, output).await,
         Command::Retention(rule) => trash::retention(tracking, rule, output).await,
+        Command::Sweep(asked) => sweep::run(&ws, asked, output).await,
         Command::Journal(command) => journal::run(tracking, command, output).await,
         Command::Export(command) => mlflow::export(&models, command, output).await,
         Command::Info => info::run(&ws, &store.url, output).await,
