@@ -4,25 +4,6 @@
 //! call, whether the access rules of the catalog grant its actor the role. Nothing is remembered: who
 //! loses a role has lost it at the next call. Without rules everyone may do everything; with rules, who
 //! is not named may do nothing, not even read.
-//!
-//! | role | may |
-//! |---|---|
-//! | viewer | read |
-//! | contributor | log runs; register, describe, sign, trash and restore; move aliases; attach evidence; carry out plans that the policy allows; withdraw what they said; store documents of other kinds |
-//! | approver | approve and reject |
-//! | admin | purge, import, store policies, access rules, drills and subscriptions |
-//!
-//! A call about one model asks for the role on that model. A call about runs, or about all models at
-//! once, asks for a role on everything: who may see only one model names it in the search. An object by
-//! its digest, documents and lineage may be read by whoever is granted anything.
-//!
-//! **What it can protect, and what it cannot.** It binds honest callers: a service that hands its users
-//! nothing but what [`Models::authorized`](super::Models::authorized) returns keeps them to their roles.
-//! It is no lock. The actor is a name that the program gives and nobody proves, and
-//! [`acting_as`](Tracker::acting_as) takes any other. Whoever holds the directory, the database or its
-//! password can do anything, with this library or without; the lock on these is the real one. What
-//! remains in every case is the journal, in which each change names an actor and whose chain shows a
-//! later edit.
 
 mod readers;
 mod registry;
@@ -39,7 +20,26 @@ use mlops_core::{Error, ErrorKind, Key, ModelName, Result};
 
 use super::documents::parse;
 
-/// A backend for one actor, who may do what the access rules grant; see the [module](self).
+/// A backend for one actor, who may do what the access rules grant.
+///
+/// | role | may |
+/// |---|---|
+/// | viewer | read |
+/// | contributor | log runs; register, describe, sign, trash and restore; move aliases; attach evidence; carry out plans that the policy allows; withdraw what they said; store documents of other kinds |
+/// | approver | approve and reject |
+/// | admin | purge, import, store policies, access rules, drills and subscriptions |
+///
+/// A call about one model asks for the role on that model. A call about runs, or about all models at
+/// once, asks for a role on everything: who may see only one model names it in the search. An object by
+/// its digest, documents and lineage may be read by whoever is granted anything.
+///
+/// **What it can protect, and what it cannot.** It binds honest callers: a service that hands its users
+/// nothing but what [`Models::authorized`](crate::Models::authorized) returns keeps them to their roles.
+/// It is no lock. The actor is a name that the program gives and nobody proves, and
+/// [`acting_as`](Tracker::acting_as) takes any other. Whoever holds the directory, the database or its
+/// password can do anything, with this library or without; the lock on these is the real one. What
+/// remains in every case is the journal, in which each change names an actor and whose chain shows a
+/// later edit.
 ///
 /// ```
 /// # futures::executor::block_on(async {
