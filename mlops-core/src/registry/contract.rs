@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::approval::{Approval, Verdict};
 use super::model::{CreateModel, Model, ModelChanges};
-use super::promotion::{
-    Approval, PromotionPlan, PromotionRequest, PromotionState, StageMove, Verdict,
-};
+use super::moves::StageMove;
+use super::promotion::{PromotionPlan, PromotionRequest, PromotionState};
 use super::purge::{ModelPurge, ModelPurgePlan, ModelPurgeReport};
 use super::query::{ModelQuery, VersionQuery};
 use super::uri::{Selector, VersionId};

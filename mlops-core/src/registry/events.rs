@@ -9,9 +9,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
+use super::approval::Approval;
 use super::catalog::Document;
 use super::model::{Model, ModelChanges};
-use super::promotion::{Approval, MoveCause, PromotionPlan};
+use super::moves::MoveCause;
+use super::promotion::PromotionPlan;
 use super::stage::Stage;
 use super::version::{ModelVersion, VersionChanges};
 use crate::Key;

@@ -4,11 +4,10 @@ use std::cmp::Ordering;
 use std::fmt::Display;
 
 use super::access::Role;
+use super::approval::{Approval, Verdict};
 use super::evidence::{EvaluationSummary, Evidence, ValidationSummary};
 use super::policy::{ApprovalRule, Direction, Gate, Margin, StageRules};
-use super::promotion::{
-    Approval, Fact, GateOutcome, GateResult, PromotionRequest, PromotionState, Verdict,
-};
+use super::promotion::{Fact, GateOutcome, GateResult, PromotionRequest, PromotionState};
 use super::stage::Stage;
 use super::version::ModelVersion;
 use crate::journal::Actor;

@@ -10,12 +10,14 @@ pub mod events;
 pub mod lineage;
 
 mod access;
+mod approval;
 mod catalog;
 mod contract;
 mod evidence;
 mod gates;
 mod manifest;
 mod model;
+mod moves;
 mod policy;
 mod promotion;
 mod purge;
@@ -28,6 +30,7 @@ mod uri;
 mod version;
 
 pub use access::{ACCESS_KIND, ACCESS_NAME, Access, Grant, Role};
+pub use approval::{Approval, Verdict};
 pub use catalog::{Catalog, Document, MAX_DOCUMENT_BYTES, PutDocument};
 pub use contract::Registry;
 pub use evidence::{
@@ -37,13 +40,13 @@ pub use manifest::{
     CodeState, FeatureServiceRef, FileFormat, MAX_FILES, Manifest, ManifestFile, Replay, SourceRun,
 };
 pub use model::{CreateModel, Model, ModelChanges};
+pub use moves::{MoveCause, StageMove};
 pub use policy::{
     ApprovalRule, DEFAULT_POLICY, Direction, Gate, Holders, Margin, POLICY_KIND, RollbackRule,
     StagePolicy, StageRules,
 };
 pub use promotion::{
-    Approval, Fact, GateOutcome, GateResult, MoveCause, PromotionPlan, PromotionRequest,
-    PromotionState, StageMove, Step, Verdict,
+    Fact, GateOutcome, GateResult, PromotionPlan, PromotionRequest, PromotionState, Step,
 };
 pub use purge::{ModelPurge, ModelPurgePlan, ModelPurgeReport};
 pub use query::{ModelQuery, VersionQuery};

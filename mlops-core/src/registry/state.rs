@@ -40,10 +40,11 @@ mod versions;
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::row::Row;
+use super::approval::Approval;
 use super::catalog::Document;
 use super::events;
 use super::model::Model;
-use super::promotion::{Approval, StageMove};
+use super::moves::StageMove;
 use super::stage::Stage;
 use super::uri::VersionId;
 use super::version::ModelVersion;
