@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::Command;
 
+use mlops::time::{Clock, SystemClock};
 use serde_json::Value;
 
 use crate::store::{MLOPS, NOON, Store, id_at, text, words};
@@ -258,13 +259,13 @@ fn a_sweep_takes_away_what_a_killed_upload_left_and_nothing_else() {
     let digest = "ab".repeat(32);
     let blobs = store.path().join("mlops/blobs/ab");
     std::fs::create_dir_all(&blobs).unwrap();
-    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(3 * 86_400);
+    let old = SystemClock.now() - chrono::TimeDelta::days(3);
     // An object that nothing names, the part of one that was not finished, and a young one.
     for (name, is_old) in [("-00000001", true), ("-00000002#1", true), ("-00000003", false)] {
         let file = std::fs::File::create(blobs.join(format!("{digest}{name}"))).unwrap();
         file.set_len(10).unwrap();
         if is_old {
-            file.set_modified(old).unwrap();
+            file.set_modified(old.into()).unwrap();
         }
     }
     let output = store.mlops("sweep");
