@@ -25,13 +25,7 @@ impl Tracking {
     /// # Errors
     /// `Invalid` if `older_than` is less than an hour ago: an upload that is going on is nameless too.
     pub async fn orphans(&self, older_than: Instant) -> Result<Vec<StoredBlob>> {
-        let latest = self.parts().clock.now() - YOUNGEST;
-        if older_than > latest {
-            return Err(Error::invalid("tracking.orphans", "the instant is less than an hour ago")
-                .with("older_than", older_than)
-                .with("at_most", latest)
-                .with_hint("uploads that are going on have no name yet; a day is a safe age"));
-        }
+        self.is_long_ago(older_than)?;
         let named = |locations| self.named(locations);
         let mut orphans = self.blobs().orphans(older_than, named).await?;
         orphans.sort_by(|a, b| a.location.cmp(&b.location));
@@ -43,9 +37,19 @@ impl Tracking {
     /// # Errors
     /// As [`Tracking::orphans`]; `Denied` or `Unavailable` if an object cannot be deleted.
     pub async fn sweep(&self, older_than: Instant) -> Result<Swept> {
-        // For the check of the instant; what has got a name meanwhile is asked about again.
-        self.orphans(older_than).await?;
+        self.is_long_ago(older_than)?;
         self.blobs().sweep(older_than, |locations| self.named(locations)).await
+    }
+
+    fn is_long_ago(&self, older_than: Instant) -> Result<()> {
+        let latest = self.parts().clock.now() - YOUNGEST;
+        if older_than <= latest {
+            return Ok(());
+        }
+        Err(Error::invalid("tracking.sweep", "the instant is less than an hour ago")
+            .with("older_than", older_than)
+            .with("at_most", latest)
+            .with_hint("uploads that are going on have no name yet; a day is a safe age"))
     }
 
     /// Which of the locations something names.

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::lexer::{Kind, Source, Token, brief, shown};
 use super::{Attribute, Field, Literal, Member};
+use crate::registry::Stage;
 use crate::time::MAX_MICROS;
 use crate::{Error, Result};
 
@@ -21,8 +22,6 @@ const MAX_PATTERN: usize = 1024;
 pub(super) const LAST_MICROS: f64 = (MAX_MICROS - 31) as f64;
 
 const STATUSES: [&str; 5] = ["running", "finished", "failed", "killed", "lost"];
-
-const STAGES: [&str; 5] = ["None", "Development", "Staging", "Production", "Archived"];
 
 /// What a field may be compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,15 +102,15 @@ pub(super) fn literal(source: Source<'_>, field: &Field, token: &Token<'_>) -> R
                 .fail(token.at, format_args!("unknown status {}", shown(text)))
                 .with_hint(format!("known statuses: {}", STATUSES.join(", "))))
         }
-        (Kind::Quoted('\'' | '"', text), Class::Stage) => STAGES
-            .into_iter()
-            .find(|known| known.eq_ignore_ascii_case(text))
-            .map(|stage| Literal::Text(stage.to_owned()))
-            .ok_or_else(|| {
-                source
+        (Kind::Quoted('\'' | '"', text), Class::Stage) => match text.parse::<Stage>() {
+            Ok(stage) => Ok(Literal::Text(stage.to_string())),
+            Err(_) => {
+                let known = Stage::ALL.map(Stage::as_str).join(", ");
+                Err(source
                     .fail(token.at, format_args!("unknown stage {}", shown(text)))
-                    .with_hint(format!("known stages: {}", STAGES.join(", ")))
-            }),
+                    .with_hint(format!("known stages: {known}")))
+            }
+        },
         (Kind::Quoted('\'' | '"', text), Class::Digest) => {
             Ok(Literal::Text(text.to_ascii_lowercase()))
         }

@@ -61,9 +61,6 @@ const WAIT_FOR_LOCK: Duration = Duration::from_mins(1);
 const IDLE_READERS: usize = 8;
 /// Prepared statements that a connection keeps.
 const STATEMENTS: usize = 256;
-/// Pages in the write-ahead log before a commit moves them into the database (SQLite's own choice is
-/// 1,000): a page that changes often is moved once, and the log's index still has one block.
-const CHECKPOINT_PAGES: u32 = 4_000;
 
 /// How the embedded store is opened.
 #[derive(Debug, Clone, Default)]
@@ -238,10 +235,9 @@ fn connect(path: &Path, options: &SqliteOptions, first: bool) -> Outcome<Connect
     if first {
         prepare_file(path, &mut connection)?;
     }
-    connection.execute_batch(&format!(
-        "PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192;
-         PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};"
-    ))?;
+    connection.execute_batch(
+        "PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192;",
+    )?;
     if let Some(bytes) = options.max_bytes {
         let page: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
         let pages = (i64::try_from(bytes).unwrap_or(i64::MAX) / page).max(1);

@@ -5,6 +5,7 @@ use mlops_core::{Error, ErrorKind, ModelName, time};
 use rusqlite::{Connection, Row, params};
 
 use super::fail::Outcome;
+use super::trash::not_in_trash;
 use super::{Writer, artifacts, lineage, models, promotion, versions};
 
 pub(super) fn plan(sql: &Connection, what: &ModelPurge) -> Outcome<ModelPurgePlan> {
@@ -162,15 +163,4 @@ fn ids(sql: &Connection, statement: &str, value: i64) -> Outcome<Vec<VersionId>>
         out.push(VersionId::new(ModelName::new(model)?, number as u64));
     }
     Ok(out)
-}
-
-fn not_in_trash(
-    kind: ErrorKind,
-    op: &'static str,
-    what: &'static str,
-    id: &dyn std::fmt::Display,
-) -> Error {
-    Error::new(kind, op, "is not in the trash")
-        .with(what, id)
-        .with_hint("delete it first; only what is in the trash is purged")
 }

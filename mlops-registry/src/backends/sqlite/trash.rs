@@ -164,7 +164,7 @@ fn ids<T>(
     Ok(rows.map(|row| row.map(&make)).collect::<Result<_, _>>()?)
 }
 
-fn not_in_trash(
+pub(super) fn not_in_trash(
     kind: ErrorKind,
     op: &'static str,
     what: &'static str,
