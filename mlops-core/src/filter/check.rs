@@ -102,15 +102,14 @@ pub(super) fn literal(source: Source<'_>, field: &Field, token: &Token<'_>) -> R
                 .fail(token.at, format_args!("unknown status {}", shown(text)))
                 .with_hint(format!("known statuses: {}", STATUSES.join(", "))))
         }
-        (Kind::Quoted('\'' | '"', text), Class::Stage) => match text.parse::<Stage>() {
-            Ok(stage) => Ok(Literal::Text(stage.to_string())),
-            Err(_) => {
-                let known = Stage::ALL.map(Stage::as_str).join(", ");
-                Err(source
-                    .fail(token.at, format_args!("unknown stage {}", shown(text)))
-                    .with_hint(format!("known stages: {known}")))
-            }
-        },
+        (Kind::Quoted('\'' | '"', text), Class::Stage) => {
+            let stage = text.parse::<Stage>().map(|stage| Literal::Text(stage.to_string()));
+            stage.map_err(|_| {
+                source.fail(token.at, format_args!("unknown stage {}", shown(text))).with_hint(
+                    format!("known stages: {}", Stage::ALL.map(Stage::as_str).join(", ")),
+                )
+            })
+        }
         (Kind::Quoted('\'' | '"', text), Class::Digest) => {
             Ok(Literal::Text(text.to_ascii_lowercase()))
         }
