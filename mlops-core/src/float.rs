@@ -55,19 +55,18 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
 pub(crate) mod map {
     use std::collections::BTreeMap;
     use std::fmt;
+    use std::marker::PhantomData;
 
     use serde::de::{MapAccess, Visitor};
     use serde::ser::SerializeMap;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    use crate::Key;
-
     #[derive(Serialize, Deserialize)]
     #[serde(transparent)]
     struct Float(#[serde(with = "super")] f64);
 
-    pub(crate) fn serialize<S: Serializer>(
-        map: &BTreeMap<Key, f64>,
+    pub(crate) fn serialize<K: Serialize, S: Serializer>(
+        map: &BTreeMap<K, f64>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         let mut out = serializer.serialize_map(Some(map.len()))?;
@@ -77,13 +76,13 @@ pub(crate) mod map {
         out.end()
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(crate) fn deserialize<'de, K: Deserialize<'de> + Ord, D: Deserializer<'de>>(
         deserializer: D,
-    ) -> Result<BTreeMap<Key, f64>, D::Error> {
-        struct Entries;
+    ) -> Result<BTreeMap<K, f64>, D::Error> {
+        struct Entries<K>(PhantomData<K>);
 
-        impl<'de> Visitor<'de> for Entries {
-            type Value = BTreeMap<Key, f64>;
+        impl<'de, K: Deserialize<'de> + Ord> Visitor<'de> for Entries<K> {
+            type Value = BTreeMap<K, f64>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object of numbers")
@@ -98,6 +97,6 @@ pub(crate) mod map {
             }
         }
 
-        deserializer.deserialize_map(Entries)
+        deserializer.deserialize_map(Entries(PhantomData))
     }
 }

@@ -5,8 +5,8 @@
 //! a backend, wraps one, or passes values between rooms: plain data, errors, time, ids, and the
 //! traits. It does no I/O and starts no runtime.
 //!
-//! Six contracts carry the library. [`tracking::Tracker`] and [`registry::Registry`] are here;
-//! `FeatureStore`, `Validator`, `DriftMonitor` and `BackupTarget` take their places beside them with
+//! Six contracts carry the library. [`tracking::Tracker`], [`registry::Registry`]
+//! and [`validation::Validator`] are here; `FeatureStore`, `DriftMonitor` and `BackupTarget` take their places beside them with
 //! their crates.
 //! [`journal::Journal`] is the spine under all of them: every change of metadata is one row of it.
 //!
@@ -30,6 +30,7 @@ pub mod lineage;
 pub mod registry;
 pub mod time;
 pub mod tracking;
+pub mod validation;
 
 pub use arrow;
 pub use backend_url::BackendUrl;

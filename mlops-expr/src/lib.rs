@@ -1,0 +1,3 @@
+//! SQL scalar expressions over Arrow.
+
+#![forbid(unsafe_code)]
