@@ -31,6 +31,7 @@ pub mod registry;
 pub mod time;
 pub mod tracking;
 pub mod validation;
+pub mod yaml;
 
 pub use arrow;
 pub use backend_url::BackendUrl;

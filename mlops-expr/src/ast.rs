@@ -10,6 +10,8 @@ use std::sync::Arc;
 pub(crate) struct Node {
     /// The byte at which its operator or its first word begins.
     pub(crate) at: usize,
+    /// The levels of its tree; 1 for a leaf.
+    pub(crate) height: usize,
     pub(crate) kind: Kind,
 }
 
@@ -190,36 +192,57 @@ impl LikeStyle {
 }
 
 impl Node {
+    pub(crate) fn new(at: usize, kind: Kind) -> Self {
+        let mut node = Self { at, height: 0, kind };
+        let mut below = 0;
+        node.children(&mut |child| below = below.max(child.height));
+        node.height = below + 1;
+        node
+    }
+
     /// Calls `visit` for this node and all below it, in the order in which they were written.
     pub(crate) fn walk<'a>(&'a self, visit: &mut dyn FnMut(&'a Node)) {
         visit(self);
+        self.children(&mut |child| child.walk(visit));
+    }
+
+    fn children<'a>(&'a self, visit: &mut dyn FnMut(&'a Node)) {
         match &self.kind {
             Kind::Literal(_) | Kind::Column(_) | Kind::Parameter(_) => {}
-            Kind::Negate(a) | Kind::Not(a) | Kind::Is(a, ..) | Kind::Cast(a, ..) => a.walk(visit),
-            Kind::Extract(_, a) => a.walk(visit),
-            Kind::And(all) | Kind::Or(all) | Kind::Call(_, all) => {
-                all.iter().for_each(|a| a.walk(visit));
-            }
+            Kind::Negate(a)
+            | Kind::Not(a)
+            | Kind::Is(a, ..)
+            | Kind::Cast(a, ..)
+            | Kind::Extract(_, a) => visit(a),
+            Kind::And(all) | Kind::Or(all) | Kind::Call(_, all) => all.iter().for_each(visit),
             Kind::Binary(_, a, b) | Kind::Compare(_, a, b) => {
-                a.walk(visit);
-                b.walk(visit);
+                visit(a);
+                visit(b);
             }
-            Kind::Between(a, b, c, _) => [a, b, c].into_iter().for_each(|a| a.walk(visit)),
+            Kind::Between(a, b, c, _) => {
+                visit(a);
+                visit(b);
+                visit(c);
+            }
             Kind::In(a, list, _) => {
-                a.walk(visit);
-                list.iter().for_each(|a| a.walk(visit));
+                visit(a);
+                list.iter().for_each(visit);
             }
             Kind::Like(like) => {
-                like.value.walk(visit);
-                like.pattern.walk(visit);
+                visit(&like.value);
+                visit(&like.pattern);
             }
             Kind::Case(operand, arms, last) => {
-                operand.iter().for_each(|a| a.walk(visit));
-                for (when, then) in arms {
-                    when.walk(visit);
-                    then.walk(visit);
+                if let Some(operand) = operand {
+                    visit(operand);
                 }
-                last.iter().for_each(|a| a.walk(visit));
+                for (when, then) in arms {
+                    visit(when);
+                    visit(then);
+                }
+                if let Some(last) = last {
+                    visit(last);
+                }
             }
         }
     }

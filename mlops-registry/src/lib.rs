@@ -10,7 +10,6 @@ mod recover;
 mod spool;
 mod sweep;
 mod tracking;
-mod yaml;
 
 pub mod backends;
 pub mod blobs;

@@ -3,5 +3,6 @@
 #![forbid(unsafe_code)]
 
 mod keys;
+pub mod report;
 mod stats;
 mod text;

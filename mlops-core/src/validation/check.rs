@@ -90,6 +90,10 @@ pub struct Check {
 }
 
 impl Check {
+    /// The fields that any check may have beside its rule's, as they stand in a suite.
+    pub const FIELDS: [&str; 7] =
+        ["id", "severity", "mostly", "where", "nulls", "nan", "description"];
+
     /// A check of `rule`: an error for every row that breaks it.
     pub fn new(rule: impl Into<Rule>) -> Self {
         Self {
@@ -186,8 +190,6 @@ struct Around {
     description: Option<String>,
 }
 
-const AROUND: [&str; 7] = ["id", "severity", "mostly", "where", "nulls", "nan", "description"];
-
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
@@ -217,7 +219,7 @@ impl<'de> Deserialize<'de> for Check {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut rule = Map::<String, Value>::deserialize(deserializer)?;
         let around: Map<String, Value> =
-            AROUND.iter().filter_map(|name| rule.remove_entry(*name)).collect();
+            Self::FIELDS.iter().filter_map(|name| rule.remove_entry(*name)).collect();
         let rule: Rule = serde_json::from_value(rule.into()).map_err(de::Error::custom)?;
         let around: Around = serde_json::from_value(around.into()).map_err(de::Error::custom)?;
         Ok(Self {

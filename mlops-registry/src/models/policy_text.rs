@@ -8,16 +8,13 @@
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
-
 use mlops_core::registry::{Access, MAX_DOCUMENT_BYTES, StagePolicy};
-use mlops_core::{Error, Result};
+use mlops_core::{Error, Result, yaml};
 use serde::Serialize;
-use serde::de::{DeserializeOwned, DeserializeSeed, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 use serde_path_to_error::{Path, Segment};
 
-use crate::yaml::{self, Scalars};
 
 /// A policy from YAML or JSON.
 ///
@@ -221,29 +218,9 @@ fn place<T: DeserializeOwned>(whole: &Value, path: &Path, message: &str) -> (Str
     (text, pointer)
 }
 
-/// YAML, of which JSON is nearly a part: JSON that YAML reads differently (pairs of surrogates, tabs)
-/// is JSON.
 fn value(operation: &'static str, text: &str) -> Result<Value> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut wrong = None;
-    if text.trim_start().starts_with(['{', '[']) {
-        match serde_json::from_str::<Strict>(text) {
-            Ok(Strict(value)) => return Ok(value),
-            // A data error is one of our own making: a key twice.
-            Err(e) => {
-                let braces = text.trim_start().trim_start_matches(['{', '[']).trim_start();
-                let looks_like_json = braces.starts_with(['"', '}', ']']);
-                if looks_like_json {
-                    wrong = Some((e.line(), e.column(), e.to_string()));
-                }
-            }
-        }
-    }
-    yaml::read(text, Scalars::Core).map_err(|bad| {
-        let (line, column, message) = wrong.unwrap_or((bad.line, bad.column, bad.message));
-        // serde_json says the place itself, at the end.
-        let message = message.split(" at line ").next().unwrap_or_default().to_owned();
-        Error::invalid(operation, message).with("line", line).with("column", column)
+    yaml::read_document(text).map_err(|bad| {
+        Error::invalid(operation, bad.message).with("line", bad.line).with("column", bad.column)
     })
 }
 
@@ -278,76 +255,5 @@ fn noun(path: &str) -> &'static str {
         "margin" => "margin",
         _ if path.starts_with("stages.") && !path["stages.".len()..].contains('.') => "stage",
         _ => "value",
-    }
-}
-
-/// JSON in which no key is there twice.
-struct Strict(Value);
-
-impl<'de> serde::Deserialize<'de> for Strict {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Seed.deserialize(deserializer).map(Self)
-    }
-}
-
-struct Seed;
-
-impl<'de> DeserializeSeed<'de> for Seed {
-    type Value = Value;
-
-    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Seed {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(Seed)? {
-            list.push(item);
-        }
-        Ok(Value::Array(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        let mut map = Map::new();
-        while let Some(key) = entries.next_key::<String>()? {
-            if map.contains_key(&key) {
-                let message = format!("has the key \"{}\" twice", key.escape_debug());
-                return Err(serde::de::Error::custom(message));
-            }
-            map.insert(key, entries.next_value_seed(Seed)?);
-        }
-        Ok(Value::Object(map))
     }
 }

@@ -14,7 +14,7 @@ const LOW: u64 = 0xffff_ffff;
 /// Additions before a limb could overflow, with room to spare: each adds less than 2³² to a limb.
 const MOST_PENDING: u32 = 1 << 30;
 
-/// `N · 32` bits with a sign. The caller chooses `N` so that 2⁶⁴ additions of its largest number fit.
+/// `N · 32` bits with a sign, `N` at least 4. The caller chooses `N` so that 2⁶⁴ additions of its largest number fit.
 #[derive(Clone)]
 pub(super) struct Limbs<const N: usize> {
     limbs: [i64; N],
@@ -29,14 +29,17 @@ impl<const N: usize> Default for Limbs<N> {
 }
 
 impl<const N: usize> Limbs<N> {
-    /// Adds `± magnitude · 2^bit`.
+    /// Adds `± magnitude · 2^bit`, three limbs of which are there.
     #[inline]
     pub(super) fn add(&mut self, magnitude: u64, bit: usize, negative: bool) {
         let wide = u128::from(magnitude) << (bit % 32);
-        let sign = if negative { -1 } else { 1 };
+        // All ones for a negative number: `(x ^ sign) − sign` is `−x`, without a branch.
+        let sign = -i64::from(negative);
         let at = bit / 32;
-        for (i, limb) in self.limbs.iter_mut().skip(at).take(3).enumerate() {
-            *limb += sign * ((wide >> (32 * i)) as u64 & LOW) as i64;
+        if let Some([low, middle, high]) = self.limbs.get_mut(at..at + 3) {
+            *low += ((wide as u64 & LOW) as i64 ^ sign) - sign;
+            *middle += (((wide >> 32) as u64 & LOW) as i64 ^ sign) - sign;
+            *high += ((wide >> 64) as i64 ^ sign) - sign;
         }
         self.pending += 1;
         if self.pending >= MOST_PENDING {
@@ -50,7 +53,7 @@ impl<const N: usize> Limbs<N> {
         self.add((magnitude >> 64) as u64, 64, negative);
     }
 
-    /// Adds a whole number of fewer than `N` digits.
+    /// Adds a whole number of at most `N − 2` digits.
     pub(super) fn add_big(&mut self, big: &Big) {
         for (i, &digit) in big.digits().iter().enumerate() {
             self.add(u64::from(digit), 32 * i, big.is_negative());
@@ -112,7 +115,7 @@ impl<const N: usize> Serialize for Limbs<N> {
 impl<'de, const N: usize> Deserialize<'de> for Limbs<N> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let big = Big::deserialize(deserializer)?;
-        if big.digits().len() >= N {
+        if big.digits().len() > N - 2 {
             return Err(serde::de::Error::custom("a sum with too many digits"));
         }
         let mut limbs = Self::default();

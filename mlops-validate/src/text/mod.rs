@@ -1,1 +1,5 @@
-//! Being built.
+//! Kernels over text: patterns, named formats, lengths.
+#![cfg_attr(not(test), allow(dead_code))]
+
+pub(crate) mod pattern;
+pub(crate) mod strings;

@@ -15,7 +15,7 @@ mod values;
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 pub use self::aggregate::{
     Aggregate, Anomaly, Distribution, DistributionMeasure, Expected, Freshness, RowCount, Tolerance,
@@ -50,6 +50,22 @@ macro_rules! rules {
             pub fn name(&self) -> &'static str {
                 match self {
                     $(Self::$variant(_) => $name,)*
+                }
+            }
+
+            /// The rule of this name from its fields alone, without `check`; `None` for a name that is
+            /// none. Unlike the rule's own `Deserialize`, which must look for the name first, this
+            /// one hands the fields on, so that an error knows its field.
+            ///
+            /// # Errors
+            /// The deserializer's.
+            pub fn of_fields<'de, D: Deserializer<'de>>(
+                name: &str,
+                fields: D,
+            ) -> Option<Result<Self, D::Error>> {
+                match name {
+                    $($name => Some($type::deserialize(fields).map(Self::$variant)),)*
+                    _ => None,
                 }
             }
 

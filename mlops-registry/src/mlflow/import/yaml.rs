@@ -3,9 +3,8 @@
 //! Texts are kept as they stand, and what they mean is decided by who asks: so a run named `0o14`,
 //! which is a number in YAML 1.2 and was none in the YAML 1.1 that wrote it, stays a name.
 
+use mlops_core::yaml::{self, Scalars};
 use serde_json::Value;
-
-use crate::yaml::{self, Scalars};
 
 /// A map, as it stands in the file.
 #[derive(Debug, Clone, Default, PartialEq)]

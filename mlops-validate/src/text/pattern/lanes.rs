@@ -182,7 +182,8 @@ impl<L: Lane, const W: usize> Machine<L, W> {
     #[inline]
     fn gather(&mut self, rows: &impl Rows, first: usize, count: usize) {
         for (i, text) in self.text[..count].iter_mut().enumerate() {
-            let length = rows.window(first + i, text);
+            rows.window(first + i, 0, text);
+            let length = rows.length(first + i);
             // A row that is too long was never to be answered.
             self.end[i] = L::ONE.up((length as u32).min(L::BITS - 1));
         }

@@ -11,64 +11,8 @@ pub(super) struct ByteRange {
     pub(super) high: u8,
 }
 
-#[cfg(target_arch = "x86_64")]
-pub(super) use self::sse2::{Probe, high_bits};
-#[cfg(not(target_arch = "x86_64"))]
 pub(super) use self::swar::{Probe, high_bits};
 
-#[cfg(target_arch = "x86_64")]
-mod sse2 {
-    use std::arch::x86_64::{
-        __m128i, _mm_cmpeq_epi8, _mm_min_epu8, _mm_movemask_epi8, _mm_set_epi64x, _mm_set1_epi8,
-        _mm_sub_epi8,
-    };
-
-    use super::ByteRange;
-
-    /// A range, ready to be asked for.
-    #[derive(Clone, Copy)]
-    pub(in super::super) struct Probe {
-        low: __m128i,
-        span: __m128i,
-    }
-
-    impl Probe {
-        pub(in super::super) fn new(range: ByteRange) -> Self {
-            Self {
-                low: _mm_set1_epi8(range.low.cast_signed()),
-                span: _mm_set1_epi8((range.high - range.low).cast_signed()),
-            }
-        }
-
-        /// Bit i: byte i is in the range.
-        #[inline]
-        pub(in super::super) fn bits(&self, bytes: &[u8; 16]) -> u16 {
-            // Below the range wraps around to far above it: one comparison does for both ends.
-            let distance = _mm_sub_epi8(load(bytes), self.low);
-            mask(_mm_cmpeq_epi8(_mm_min_epu8(distance, self.span), distance))
-        }
-    }
-
-    /// Bit i: byte i is not ASCII.
-    #[inline]
-    pub(in super::super) fn high_bits(bytes: &[u8; 16]) -> u16 {
-        mask(load(bytes))
-    }
-
-    #[inline]
-    fn load(bytes: &[u8; 16]) -> __m128i {
-        let (words, _) = bytes.as_chunks::<8>();
-        let [low, high] = [words[0], words[1]].map(i64::from_le_bytes);
-        _mm_set_epi64x(high, low)
-    }
-
-    #[inline]
-    fn mask(bytes: __m128i) -> u16 {
-        _mm_movemask_epi8(bytes).cast_unsigned() as u16
-    }
-}
-
-#[cfg(any(test, not(target_arch = "x86_64")))]
 mod swar {
     use super::ByteRange;
 

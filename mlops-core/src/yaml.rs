@@ -1,7 +1,7 @@
 //! As much YAML as people and programs write by hand: maps, lists and scalars of YAML 1.2.
 //!
-//! Policies and access rules come in as YAML or JSON, and MLflow keeps its records as YAML. All of it
-//! becomes a [`Value`], so that one reader of JSON decides what the words mean. The non-obvious
+//! Policies, access rules and suites come in as YAML or JSON, and MLflow keeps its records as YAML. All
+//! of it becomes a [`Value`], so that one reader of JSON decides what the words mean. The non-obvious
 //! decision is what is refused: aliases and merge keys, because a few lines of them unfold to
 //! gigabytes and a policy should stand where it is read; a key that is there twice, because one of the
 //! two would be lost silently; and custom tags, because what they mean is another program's secret.
@@ -9,39 +9,69 @@
 //! YAML 1.1 took `no` for false, `0o14` for a text and `014` for 12. This reader follows the core
 //! schema of 1.2: `no` is a text, `0o14` is 12, `014` is 14. A file that a 1.1 writer made is read with
 //! [`Scalars::AsText`]: every scalar stays as it stands, and who asks decides what it means.
+//! [`write()`] quotes whatever either version would take for something else.
+//!
+//! ```
+//! use mlops_core::yaml;
+//!
+//! let value = yaml::read_document("checks: [{column: no, min: 0o14}]").unwrap();
+//! assert_eq!(value, serde_json::json!({"checks": [{"column": "no", "min": 12}]}));
+//! assert_eq!(yaml::write(&value), "checks:\n  - column: 'no'\n    min: 12\n");
+//!
+//! let bad = yaml::read_document("a: 1\na: 2").unwrap_err();
+//! assert_eq!(bad.to_string(), "has the key \"a\" twice (line 2, column 4)");
+//! ```
 
+mod document;
 #[cfg(test)]
 mod tests;
+mod write;
+
+use std::fmt;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
 use serde_json::{Map, Number, Value};
+
+pub use self::document::read_document;
+pub use self::write::{write, write_in_order};
 
 /// Deeper than anything that is written by hand.
 const DEPTH: usize = 64;
 
 /// What plain scalars become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Scalars {
+pub enum Scalars {
     /// Null, truth values and numbers of YAML 1.2's core schema; the rest are texts.
     Core,
     /// Texts, but for null.
-    #[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "for MLflow's files"))]
     AsText,
 }
 
 /// What is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Bad {
+pub struct Bad {
     /// The line, from 1.
-    pub(crate) line: usize,
+    pub line: usize,
     /// The column, from 1.
-    pub(crate) column: usize,
+    pub column: usize,
     /// What is wrong, to be read after the name of the text.
-    pub(crate) message: String,
+    pub message: String,
 }
 
+impl fmt::Display for Bad {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (line {}, column {})", self.message, self.line, self.column)
+    }
+}
+
+impl std::error::Error for Bad {}
+
 /// Reads a text that is one document; no document at all is null.
-pub(crate) fn read(text: &str, scalars: Scalars) -> Result<Value, Bad> {
+///
+/// # Errors
+/// What is wrong and where: text that is no YAML, a second document, a key twice, an alias, a merge
+/// key, a tag other than those of JSON's types, a number that is not finite, more than 64 levels.
+pub fn read(text: &str, scalars: Scalars) -> Result<Value, Bad> {
     let mut reader = Reader { parser: Parser::new_from_str(text), scalars };
     let mut found = None;
     loop {
