@@ -2,7 +2,32 @@
 
 #![forbid(unsafe_code)]
 
+mod bits;
+mod compile;
+mod custom;
+mod expression;
+mod folds;
+mod kernel;
 mod keys;
-pub mod report;
-mod stats;
+mod memory;
+mod nearest;
+mod pending;
+mod plan;
+mod reference;
+mod rules;
+mod scalar;
+mod slots;
+mod source;
+mod state;
+mod tally;
 mod text;
+
+pub mod report;
+pub mod stats;
+pub mod suite;
+
+pub use custom::{RowFunction, row_function};
+pub use plan::{Inputs, Plan};
+pub use reference::Reference;
+pub use source::{FileFacts, SourceFacts};
+pub use state::State;

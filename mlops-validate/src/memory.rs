@@ -54,11 +54,14 @@ impl Memory {
             })),
             (Self::Suspects(a), Self::Suspects(b)) => Self::Suspects(a.merge(&b)?),
             (Self::Distinct(a), Self::Distinct(b)) => Self::Distinct(a.merge(b)),
-            (Self::Dependency(a), Self::Dependency(b)) => Self::Dependency(a.merge(b)?),
+            (Self::Dependency(a), Self::Dependency(b)) => Self::Dependency(a.merge(b)),
             (Self::Orphans(a), Self::Orphans(b)) => Self::Orphans(a.merge(b)),
             (Self::Order(a), Self::Order(b)) => Self::Order(a.merge(b)),
             (Self::Metric(a), Self::Metric(b)) => Self::Metric(Box::new(a.merge(*b)?)),
-            (Self::Bins(a), Self::Bins(b)) => Self::Bins(a.merge(&b)?),
+            (Self::Bins(mut a), Self::Bins(b)) => {
+                a.merge(&b)?;
+                Self::Bins(a)
+            }
             _ => {
                 return Err(Error::new(
                     ErrorKind::Internal,

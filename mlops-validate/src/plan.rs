@@ -25,7 +25,7 @@ use crate::reference::Reference;
 use crate::slots::Slots;
 use crate::source::SourceFacts;
 use crate::state::State;
-use crate::stats::TableProfile;
+use crate::stats::Profile;
 use crate::tally::SampleColumn;
 
 /// What rules may ask for besides the data.
@@ -35,7 +35,7 @@ pub struct Inputs {
     /// What is known of other tables, by the names that rules call them.
     pub references: BTreeMap<String, Reference>,
     /// Profiles of good data.
-    pub profiles: BTreeMap<String, TableProfile>,
+    pub profiles: BTreeMap<String, Profile>,
     /// What earlier runs measured.
     pub history: History,
     /// Values of `:name` in SQL expressions.

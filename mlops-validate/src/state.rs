@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use arrow::array::{ArrayRef, RecordBatch};
 use mlops_core::validation::{
-    Basis, Counts, Evidence, Outcome, Report, Severity, Status,
+    Counts, Evidence, Outcome, Report, Severity, Status,
 };
 use mlops_core::{Error, Result};
 

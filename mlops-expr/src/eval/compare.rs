@@ -72,7 +72,7 @@ fn values(class: Class, op: Comparison, a: &Vector<'_>, b: &Vector<'_>, rows: us
             (a * i128::from(ka)).cmp(&(b * i128::from(kb)))
         }),
         (Class::Exact(sa, sb), Data::I128(a), Data::I128(b)) if sa == sb => {
-            ordered(op, rows, |i| a.get(i).cmp(&b.get(i)))
+            integers(op, a, b, rows)
         }
         (Class::Exact(sa, sb), a, b) => match (exact(a), exact(b)) {
             (Some(a), Some(b)) => ordered(op, rows, |i| decimals(a(i), sa, b(i), sb)),

@@ -55,19 +55,10 @@ fn decimal(f: Function, value: i128, scale: u8, target: u8) -> Option<i128> {
         Function::Floor => Some(value.div_euclid(one)),
         Function::Ceil => value.checked_neg()?.div_euclid(one).checked_neg(),
         Function::Trunc => Some(value / one),
-        Function::Round(digits) if digits < 0 => round_whole(rounded_to(value, scale, digits), digits),
+        Function::Round(digits) if digits < 0 => round_whole(value / one, digits),
         Function::Round(_) => Some(rounded(value, u32::from(scale - target.min(scale)))),
         _ => None,
     }
-}
-
-/// Rounds once: what `round_whole` gets may not have been rounded before, so only the digits below
-/// its place are cut, and halves are kept apart by a last digit.
-fn rounded_to(value: i128, scale: u8, digits: i32) -> i128 {
-    let one = 10_i128.pow(scale.into());
-    let _ = digits;
-    // A whole number's half at a place before the dot is decided by its whole part alone.
-    value / one
 }
 
 /// To a multiple of a power of ten, halves away from zero.

@@ -136,7 +136,7 @@ fn words(array: &ArrayRef) -> Data<'_> {
         let key = |key: &K::Native| key.as_usize();
         // A null row's key is anything.
         let keys = array.keys().values().iter().map(key);
-        Some((keys.map(|k| if k < limit { k as u32 } else { 0 }).collect(), array.values()))
+        Some((keys.map(|k| k as u32).collect(), array.values()))
     }
     let found = None
         .or_else(|| keys::<Int32Type>(array))

@@ -8,6 +8,7 @@ mod lexer;
 
 use mlops_core::{Error, Result};
 
+pub(crate) use self::form::{ONE_ROW, exact};
 pub(crate) use self::lexer::is_word;
 use self::lexer::{Kind as Lexeme, Token};
 use crate::ast::{Binary, Comparison, Is, Kind, Like, LikeStyle, Literal, Node};

@@ -7,6 +7,8 @@
 //! state and with none is in conflict; leave the rows with [`KeyChunk::any_null`] of B out by the
 //! mask where nulls shall not count.
 
+use std::collections::hash_map::Entry;
+
 use serde::{Deserialize, Serialize};
 
 use super::map::KeyMap;
@@ -21,11 +23,26 @@ pub(crate) struct Dependency {
     texts: FirstTexts,
 }
 
+/// Three words less than with an `Option`: these entries are all the memory there is.
 #[derive(Debug, Clone, Copy)]
 struct Determined {
-    /// The one B, as long as there is one.
-    value: Option<u128>,
+    /// The one B; means nothing once there are several.
+    value: u128,
+    /// Rows; the highest bit says that there are several B.
     rows: u64,
+    first_row: u64,
+}
+
+const CONFLICT: u64 = 1 << 63;
+
+impl Determined {
+    fn is_conflict(&self) -> bool {
+        self.rows & CONFLICT != 0
+    }
+
+    fn rows(&self) -> u64 {
+        self.rows & !CONFLICT
+    }
 }
 
 /// What is known of a dependency.
@@ -63,22 +80,31 @@ impl Dependency {
             }
             let key = a.key(row);
             self.rows += 1;
-            self.add(key, Determined { value: Some(b.key(row)), rows: 1 });
-            self.texts.see(key, first_row + row as u64, || text(row));
+            let number = first_row + row as u64;
+            if self.add(key, Determined { value: b.key(row), rows: 1, first_row: number }) {
+                self.texts.see(key, number, || text(row));
+            }
         });
     }
 
+    /// Whether this is the first row of the key so far.
     #[inline]
-    fn add(&mut self, key: u128, found: Determined) {
-        self.keys
-            .entry(key)
-            .and_modify(|known| {
-                known.rows += found.rows;
-                if known.value != found.value {
-                    known.value = None;
-                }
-            })
-            .or_insert(found);
+    fn add(&mut self, key: u128, found: Determined) -> bool {
+        match self.keys.entry(key) {
+            Entry::Occupied(mut entry) => {
+                let known = entry.get_mut();
+                let conflict =
+                    known.is_conflict() || found.is_conflict() || known.value != found.value;
+                known.rows = (known.rows() + found.rows()) | if conflict { CONFLICT } else { 0 };
+                let first = found.first_row < known.first_row;
+                known.first_row = known.first_row.min(found.first_row);
+                first
+            }
+            Entry::Vacant(entry) => {
+                entry.insert(found);
+                true
+            }
+        }
     }
 
     /// The rows of both.
@@ -121,8 +147,8 @@ impl Dependency {
     }
 
     fn conflicting(&self) -> Vec<(u128, u64)> {
-        let keys = self.keys.iter().filter(|(_, found)| found.value.is_none());
-        keys.map(|(key, found)| (*key, found.rows)).collect()
+        let keys = self.keys.iter().filter(|(_, found)| found.is_conflict());
+        keys.map(|(key, found)| (*key, found.rows())).collect()
     }
 }
 
@@ -130,13 +156,17 @@ impl Dependency {
 #[derive(Debug, Serialize, Deserialize)]
 struct Stored {
     rows: u64,
-    keys: Vec<(u128, Option<u128>, u64)>,
+    /// A, its one B, its rows and the first of them.
+    keys: Vec<(u128, Option<u128>, u64, u64)>,
     texts: FirstTexts,
 }
 
 impl From<Dependency> for Stored {
     fn from(state: Dependency) -> Self {
-        let keys = state.keys.iter().map(|(key, found)| (*key, found.value, found.rows));
+        let keys = state.keys.iter().map(|(key, found)| {
+            let value = (!found.is_conflict()).then_some(found.value);
+            (*key, value, found.rows(), found.first_row)
+        });
         let mut keys: Vec<_> = keys.collect();
         keys.sort_unstable();
         Self { rows: state.rows, keys, texts: state.texts }
@@ -146,8 +176,9 @@ impl From<Dependency> for Stored {
 impl From<Stored> for Dependency {
     fn from(stored: Stored) -> Self {
         let mut state = Self { rows: stored.rows, texts: stored.texts, ..Self::default() };
-        for (key, value, rows) in stored.keys {
-            state.add(key, Determined { value, rows });
+        for (key, value, rows, first_row) in stored.keys {
+            let rows = rows & !CONFLICT | if value.is_none() { CONFLICT } else { 0 };
+            state.add(key, Determined { value: value.unwrap_or_default(), rows, first_row });
         }
         state
     }

@@ -112,7 +112,10 @@ impl DistinctEstimate {
             if *zero {
                 register(&mut registers, 0);
             }
-            slots.iter().filter(|hash| **hash != 0).for_each(|hash| register(&mut registers, *hash));
+            slots
+                .iter()
+                .filter(|hash| **hash != 0)
+                .for_each(|hash| register(&mut registers, *hash));
             self.state = State::Registers(registers);
         } else if *used * 2 > slots.len() && slots.len() < SLOTS {
             let mut larger = vec![0; slots.len() * 2];
@@ -223,7 +226,9 @@ impl<'de> Deserialize<'de> for DistinctEstimate {
         let mut read = Self::default();
         match Stored::deserialize(deserializer)?.state {
             State::Registers(mut registers) if registers.len() == REGISTERS => {
-                registers.iter_mut().for_each(|rank| *rank = MAX_RANK.min(*rank));
+                for rank in &mut registers {
+                    *rank = MAX_RANK.min(*rank);
+                }
                 read.state = State::Registers(registers);
             }
             State::Registers(registers) => {

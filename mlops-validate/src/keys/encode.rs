@@ -283,7 +283,7 @@ fn nulls_of(parts: &[Part], rows: usize, out: &mut KeyChunk) {
         }
         first = false;
     }
-    if rows % 64 != 0 {
+    if !rows.is_multiple_of(64) {
         let last = (1_u64 << (rows % 64)) - 1;
         out.any_null[words - 1] &= last;
         out.all_null[words - 1] &= last;

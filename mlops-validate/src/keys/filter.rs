@@ -6,8 +6,8 @@
 //! were set by at least two rows. Every key that comes twice is one, so the answer is exact whatever
 //! the table's size; the size decides how many unique keys are looked at for nothing.
 //!
-//! With the default of 8 counters a row (2 bytes; the store needs 8 or 16) that is about one unique
-//! key in 20, so 2.4 bytes a row in all for narrow keys.
+//! With the default of 8 counters a row (2 bytes; the store needs 8 or 16) that is one unique key
+//! in 30, so 2.3 bytes a row in all for narrow keys and 2.6 for wide ones.
 //!
 //! Counters that saturate at two are a commutative monoid, bit by bit: which rows came first, and
 //! how filters are merged, cannot change a single bit. That is why a key that was seen in both of two
@@ -69,10 +69,13 @@ impl DuplicateFilter {
     /// `Invalid` if they were made for different numbers of rows.
     pub(crate) fn merge(mut self, other: &Self) -> Result<Self> {
         if self.words.len() != other.words.len() {
-            return Err(Error::invalid("validate.filter", "filters of different sizes cannot merge")
-                .with("bytes", self.bytes())
-                .with("other", other.bytes())
-                .with_hint("give every part the expected number of rows of the whole table"));
+            return Err(Error::invalid(
+                "validate.filter",
+                "filters of different sizes cannot merge",
+            )
+            .with("bytes", self.bytes())
+            .with("other", other.bytes())
+            .with_hint("give every part the expected number of rows of the whole table"));
         }
         for ((once, twice), (other_once, other_twice)) in self.words.iter_mut().zip(&other.words) {
             *twice |= other_twice | (*once & other_once);

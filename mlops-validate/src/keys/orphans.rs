@@ -7,6 +7,8 @@
 //! and the most frequent are the most frequent *of those*; the result says that it is approximate.
 //! The number of orphan rows is always exact.
 
+use std::collections::hash_map::Entry;
+
 use serde::{Deserialize, Serialize};
 
 use super::map::KeyMap;
@@ -67,13 +69,7 @@ impl Orphans {
     pub(crate) const KEYS: usize = 1 << 18;
 
     fn with_limit(limit: usize) -> Self {
-        Self {
-            limit,
-            rows: 0,
-            keys: KeyMap::default(),
-            last: None,
-            texts: FirstTexts::default(),
-        }
+        Self { limit, rows: 0, keys: KeyMap::default(), last: None, texts: FirstTexts::default() }
     }
 
     /// Adds the rows whose bit is set, those of
@@ -90,8 +86,9 @@ impl Orphans {
             let key = chunk.key(row);
             let number = first_row + row as u64;
             self.rows += 1;
-            self.add(key, Seen { rows: 1, first_row: number });
-            self.texts.see(key, number, || text(row));
+            if self.add(key, Seen { rows: 1, first_row: number }) {
+                self.texts.see(key, number, || text(row));
+            }
         });
     }
 
@@ -146,19 +143,26 @@ impl Orphans {
         }
     }
 
-    fn add(&mut self, key: u128, seen: Seen) {
+    /// Whether this may be the first row of the key.
+    fn add(&mut self, key: u128, seen: Seen) -> bool {
         if self.last.is_some_and(|last| order(key) > last) {
-            return;
+            return true;
         }
-        self.keys
-            .entry(key)
-            .and_modify(|known| {
+        match self.keys.entry(key) {
+            Entry::Occupied(mut entry) => {
+                let known = entry.get_mut();
+                let first = seen.first_row < known.first_row;
                 known.rows += seen.rows;
                 known.first_row = known.first_row.min(seen.first_row);
-            })
-            .or_insert(seen);
-        if self.keys.len() >= self.limit.saturating_mul(2) {
-            self.shorten();
+                first
+            }
+            Entry::Vacant(entry) => {
+                entry.insert(seen);
+                if self.keys.len() >= self.limit.saturating_mul(2) {
+                    self.shorten();
+                }
+                true
+            }
         }
     }
 

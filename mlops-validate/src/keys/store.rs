@@ -74,7 +74,11 @@ pub(crate) struct Duplicates {
 impl KeyStore {
     /// An empty store for the keys of this encoder.
     pub(crate) fn new(encoder: &KeyEncoder) -> Self {
-        if encoder.is_narrow() { Self::Narrow(Store::default()) } else { Self::Wide(Store::default()) }
+        if encoder.is_narrow() {
+            Self::Narrow(Store::default())
+        } else {
+            Self::Wide(Store::default())
+        }
     }
 
     /// Adds the keys of a chunk, or those of the rows whose bit is set.

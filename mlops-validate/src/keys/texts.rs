@@ -18,6 +18,8 @@ pub(crate) struct FirstTexts {
     rows: BTreeMap<(u64, u128), String>,
     /// A key → its first row.
     keys: KeyMap<u64>,
+    /// The last of `rows` once it is full: what comes behind it is of no interest.
+    last: Option<(u64, u128)>,
 }
 
 impl FirstTexts {
@@ -27,22 +29,18 @@ impl FirstTexts {
     /// Notes that a key occurs in a row; `text` is called only if it is kept.
     #[inline]
     pub(crate) fn see(&mut self, key: u128, row: u64, text: impl FnOnce() -> String) {
-        if self.keys.len() == Self::KEYS
-            && self.rows.last_key_value().is_some_and(|(last, _)| (row, key) >= *last)
-        {
-            return;
+        if self.last.is_none_or(|last| (row, key) < last) {
+            self.insert(key, row, text);
         }
-        self.insert(key, row, text);
     }
 
     fn insert(&mut self, key: u128, row: u64, text: impl FnOnce() -> String) {
         match self.keys.get_mut(&key) {
             Some(first) if *first <= row => {}
             Some(first) => {
-                let known = self.rows.remove(&(*first, key));
+                // Equal values may be written differently (a scale, a zone): the first row decides.
+                self.rows.remove(&(*first, key));
                 *first = row;
-                // Equal keys may be written differently (a scale, a zone): the first row decides.
-                drop(known);
                 self.rows.insert((row, key), text());
             }
             None => {
@@ -54,6 +52,9 @@ impl FirstTexts {
                     self.keys.remove(&last);
                 }
             }
+        }
+        if self.keys.len() == Self::KEYS {
+            self.last = self.rows.last_key_value().map(|(last, _)| *last);
         }
     }
 

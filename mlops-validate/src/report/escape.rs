@@ -119,8 +119,8 @@ impl<T: AsRef<str>> Display for Prose<T> {
 /// A name or value within a paragraph or a table cell of Markdown, in type of one width.
 ///
 /// Backticks where nothing in the text can be mistaken, so that the comment reads well unrendered too.
-/// Elsewhere an element with every sign written as its number: no rule of any Markdown, nor of its
-/// tables, looks into those.
+/// Elsewhere an element, with every sign that means something written as its number: tables cut their
+/// cells at bars before they look for backticks, and how a bar is escaped there differs.
 pub(super) struct Code<T>(pub(super) T);
 
 impl<T: AsRef<str>> Display for Code<T> {
@@ -134,7 +134,11 @@ impl<T: AsRef<str>> Display for Code<T> {
         }
         f.write_str("<code>")?;
         for c in text.chars() {
-            if c.is_ascii_punctuation() { entity(f, c)? } else { f.write_char(c)? }
+            match c {
+                '&' | '<' | '>' | '"' | '`' | '*' | '_' | '[' | ']' | '|' | '\\' | '~' | '$'
+                | ':' | '@' | '#' | '!' => entity(f, c)?,
+                c => f.write_char(c)?,
+            }
         }
         f.write_str("</code>")
     }

@@ -4,9 +4,9 @@ use std::fmt::{self, Display, Write};
 
 use mlops_core::validation::{Outcome, Report};
 
-use super::escape::{Xml, short, visible};
+use super::escape::{Xml, visible};
 use super::view::{Group, View, headings};
-use super::words::{evidence, found, left_out};
+use super::words::{evidence, found, left_out, sample};
 
 /// Most characters of a value.
 const MOST: usize = 200;
@@ -80,22 +80,17 @@ fn case(f: &mut fmt::Formatter<'_>, report: &Report, outcome: &Outcome) -> fmt::
     if group == Group::Passed {
         return f.write_str("/>\n");
     }
-    let said = format!("{}; expected {}", found(outcome), outcome.expected);
-    match group {
-        Group::Failed => {
-            writeln!(
-                f,
-                ">\n      <failure type=\"{}\" message=\"{}\">{}</failure>",
-                Xml(&outcome.rule),
-                Xml(&said),
-                Lines(&story(outcome))
-            )?;
-        }
-        _ => {
-            let kind = if group == Group::Warned { "warning: " } else { "" };
-            writeln!(f, ">\n      <skipped message=\"{}\"/>", Xml(format!("{kind}{said}")))?;
-            writeln!(f, "      <system-out>{}</system-out>", Lines(&story(outcome)))?;
-        }
+    let message = format!("{}; expected {}", found(outcome), outcome.expected);
+    let story = story(outcome);
+    let story = Lines(&story);
+    f.write_str(">\n      ")?;
+    if group == Group::Failed {
+        let (rule, message) = (Xml(&outcome.rule), Xml(message));
+        writeln!(f, "<failure type=\"{rule}\" message=\"{message}\">{story}</failure>")?;
+    } else {
+        let kind = if group == Group::Warned { "warning: " } else { "" };
+        writeln!(f, "<skipped message=\"{kind}{}\"/>", Xml(message))?;
+        writeln!(f, "      <system-out>{story}</system-out>")?;
     }
     f.write_str("    </testcase>\n")
 }
@@ -109,14 +104,14 @@ fn story(outcome: &Outcome) -> Vec<String> {
     lines.extend(outcome.description.as_ref().map(|why| format!("why: {why}")));
     lines.push(format!("evidence: {}", evidence(outcome)));
     let headings = headings(outcome);
-    for sample in &outcome.samples {
-        let mut line = sample.row.map_or("key:".to_owned(), |row| format!("row {row}:"));
-        for (value, name) in sample.values.iter().zip(&headings) {
-            let value = value.as_deref().map_or("null".into(), |value| short(value, MOST));
+    for failed in &outcome.samples {
+        let mut line = failed.row.map_or("key:".to_owned(), |row| format!("row {row}:"));
+        for (value, name) in failed.values.iter().zip(&headings) {
+            let value = sample(value.as_deref(), MOST);
             // Writing to a `String` does not fail.
             let _ = write!(line, " {name} = {value}");
         }
-        if let Some(count) = sample.count {
+        if let Some(count) = failed.count {
             let _ = write!(line, " ({count} rows)");
         }
         lines.push(line);

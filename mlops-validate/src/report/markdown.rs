@@ -8,8 +8,9 @@ use super::escape::{Code, Prose, short};
 use super::view::{Group, View, headings, sentence};
 use super::words::{basis, bytes, count, duration, evidence, found, instant, integer, share};
 
-/// Most bytes of a comment: GitHub takes 65,536 characters, and somebody may put a line above it.
-const MOST: usize = 60_000;
+/// The bytes at which each of the three lists of a comment ends: what failed, its rows, what passed.
+/// GitHub takes 65,536 characters; the rest is for the foot, and for a line that somebody puts above.
+const ENDS: [usize; 3] = [25_000, 48_000, 56_000];
 
 /// Most characters of a name, a value, or what was expected.
 const MOST_VALUE: usize = 160;
@@ -33,7 +34,7 @@ pub fn markdown(report: &Report) -> String {
     if !open.is_empty() {
         page.push("\n| | check | found | expected |\n|---|---|---|---|\n");
         let rows = open.iter().map(|(group, outcome)| row(*group, outcome));
-        page.lines(rows, "check", |more| format!("| | | | {more} |\n"));
+        page.lines(ENDS[0], rows, |more| format!("| | and {more} more | | |\n"));
         let told = open.iter().filter(|(_, outcome)| has_story(outcome));
         fold(&mut page, "Failing rows and details", told.map(|(_, outcome)| story(outcome)));
     }
@@ -49,42 +50,39 @@ pub fn markdown(report: &Report) -> String {
                 basis(outcome)
             )
         });
-        page.lines(rows, "check", |more| format!("| {more} | | |\n"));
+        page.lines(ENDS[2], rows, |more| format!("| and {more} more | | |\n"));
         page.push("\n</details>\n");
     }
     page.push(&foot(report));
     page.0
 }
 
-/// A text that does not grow past [`MOST`] where it is a list that grows.
+/// The comment so far.
 struct Page(String);
-
-/// Kept for the ends of lists and the foot.
-const RESERVE: usize = 4_000;
 
 impl Page {
     fn push(&mut self, text: &str) {
         self.0.push_str(text);
     }
 
-    /// Lines as long as there is room; how many there are more is said by `rest`.
+    /// Lines as long as the comment ends before `end`; how many there are more is said by `rest`.
     fn lines(
         &mut self,
+        end: usize,
         lines: impl Iterator<Item = String>,
-        what: &str,
         rest: impl Fn(String) -> String,
     ) {
         let mut more = 0;
         for line in lines {
             // Once one is left out, so are all that follow: a list has its end missing, no holes.
-            if more > 0 || self.0.len() + line.len() + RESERVE > MOST {
+            if more > 0 || self.0.len() + line.len() > end {
                 more += 1;
             } else {
                 self.push(&line);
             }
         }
         if more > 0 {
-            self.push(&rest(format!("and {} more", count(more, what))));
+            self.push(&rest(integer(more)));
         }
     }
 }
@@ -96,7 +94,7 @@ fn fold(page: &mut Page, title: &str, stories: impl Iterator<Item = String>) {
         return;
     }
     page.push(&format!("\n<details><summary>{title}</summary>\n\n"));
-    page.lines(stories, "check", |more| format!("{more}\n\n"));
+    page.lines(ENDS[1], stories, |more| format!("and {more} more\n\n"));
     page.push("</details>\n");
 }
 
@@ -150,17 +148,23 @@ fn story(outcome: &Outcome) -> String {
     }
     let headings = headings(outcome);
     let counted = outcome.samples.iter().any(|sample| sample.count.is_some());
-    text.push_str("| row |");
+    let rows = outcome.samples.iter().any(|sample| sample.row.is_some());
+    text.push_str(if rows { "| row |" } else { "|" });
     for name in &headings {
         let _ = write!(text, " {} |", Code(short(name, MOST_VALUE)));
     }
-    text.push_str(if counted { " rows |\n|---:|" } else { "\n|---:|" });
+    text.push_str(if counted { " rows |\n|" } else { "\n|" });
+    text.push_str(if rows { "---:|" } else { "" });
     text.push_str(&"---|".repeat(headings.len()));
     text.push_str(if counted { "---:|\n" } else { "\n" });
     for sample in &outcome.samples {
-        let _ = write!(text, "| {} |", sample.row.map(integer).unwrap_or_default());
+        text.push('|');
+        if rows {
+            let _ = write!(text, " {} |", sample.row.map(integer).unwrap_or_default());
+        }
         for at in 0..headings.len() {
             let _ = match sample.values.get(at).and_then(Option::as_deref) {
+                Some("") => write!(text, " *empty* |"),
                 Some(value) => write!(text, " {} |", Code(short(value, MOST_VALUE))),
                 None => write!(text, " *null* |"),
             };

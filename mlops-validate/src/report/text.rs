@@ -1,10 +1,12 @@
 //! Plain text, for a terminal.
 
+use std::fmt::Write;
+
 use mlops_core::validation::{Outcome, Report, Sample, Verdict};
 
-use super::escape::{short, visible};
+use super::escape::{cut, short, visible};
 use super::view::{Group, View, headings, sentence};
-use super::words::{bytes, count, duration, found, integer, left_out, share};
+use super::words::{bytes, count, duration, found, integer, left_out, sample, share};
 
 /// Most characters of a value.
 const MOST: usize = 60;
@@ -77,33 +79,25 @@ struct Page<'a> {
 }
 
 impl Page<'_> {
-    /// A line below a status, or below the status of the line before.
+    /// A line beside a status, or below the line before.
     fn line(&mut self, group: Option<Group>, text: &str) {
         const INDENT: usize = 9;
         let status = group.map_or("", Group::as_str);
-        match group.filter(|_| self.style.colour) {
-            None => self.out.push_str(&format!("{status:INDENT$}")),
-            Some(group) => {
-                let colour = match group {
-                    Group::Failed => "1;31",
-                    Group::Warned => "33",
-                    Group::Vacuous => "2",
-                    Group::Passed => "32",
-                };
-                let space = " ".repeat(INDENT - status.len());
-                self.out.push_str(&format!("\u{1b}[{colour}m{status}\u{1b}[0m{space}"));
-            }
-        }
+        let (on, off) = match group.filter(|_| self.style.colour) {
+            None => ("", ""),
+            Some(Group::Failed) => ("\u{1b}[1;31m", "\u{1b}[0m"),
+            Some(Group::Warned) => ("\u{1b}[33m", "\u{1b}[0m"),
+            Some(Group::Vacuous) => ("\u{1b}[2m", "\u{1b}[0m"),
+            Some(Group::Passed) => ("\u{1b}[32m", "\u{1b}[0m"),
+        };
+        let space = INDENT - status.len();
         let room =
             self.style.width.map_or(usize::MAX, |width| width.saturating_sub(INDENT).max(20));
-        match text.char_indices().nth(room) {
-            None => self.out.push_str(text),
-            Some(_) => {
-                self.out.extend(text.chars().take(room - 1));
-                self.out.push('…');
-            }
-        }
-        self.out.push('\n');
+        let is_cut = text.char_indices().nth(room).is_some();
+        let (text, _) = cut(text, if is_cut { room - 1 } else { room });
+        let end = if is_cut { "…" } else { "" };
+        // Writing to a `String` does not fail.
+        let _ = writeln!(self.out, "{on}{status}{off}{:space$}{text}{end}", "");
     }
 }
 
@@ -116,25 +110,25 @@ fn more(page: &mut Page<'_>, outcome: &Outcome) {
     page.line(None, &expected);
     let headings = headings(outcome);
     let samples: Vec<String> =
-        outcome.samples.iter().map(|sample| sample_text(sample, &headings)).collect();
+        outcome.samples.iter().map(|failed| sample_text(failed, &headings)).collect();
     if !samples.is_empty() {
         page.line(None, &samples.join("; "));
     }
 }
 
 /// `row 838: dep_delay null, tailnum N14228`.
-fn sample_text(sample: &Sample, headings: &[&str]) -> String {
-    let values: Vec<String> = sample
+fn sample_text(failed: &Sample, headings: &[&str]) -> String {
+    let values: Vec<String> = failed
         .values
         .iter()
         .zip(headings)
         .map(|(value, name)| {
-            let value = value.as_deref().map_or("null".into(), |value| short(value, MOST));
+            let value = sample(value.as_deref(), MOST);
             format!("{} {value}", visible(name))
         })
         .collect();
     let values = values.join(", ");
-    match (sample.row, sample.count) {
+    match (failed.row, failed.count) {
         (Some(row), _) if values.is_empty() => format!("row {}", integer(row)),
         (Some(row), _) => format!("row {}: {values}", integer(row)),
         (None, Some(rows)) => format!("{values} ({})", count(rows, "row")),

@@ -1,8 +1,12 @@
 //! Numbers and findings in words, the same in every form of a report.
 
+use std::borrow::Cow;
+
 use mlops_core::time::Instant;
 use mlops_core::validation::{Basis, Outcome, Status};
 use serde_json::Value;
+
+use super::escape::short;
 
 /// `336,776`.
 pub(super) fn integer(n: u64) -> String {
@@ -72,7 +76,7 @@ pub(super) fn value(value: &Value) -> String {
 pub(super) fn duration(nanos: u64) -> String {
     let scaled = |unit: f64, name: &str| {
         let value = nanos as f64 / unit;
-        format!("{value:.*} {name}", usize::from(value < 99.5))
+        format!("{value:.*} {name}", usize::from(value < 99.95))
     };
     match nanos {
         0..1_000 => format!("{nanos} ns"),
@@ -109,7 +113,8 @@ pub(super) fn instant(at: Instant) -> String {
     at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
-/// What a check found, without the details: `8,255 of 336,776 rows failed (2.45 %)`.
+/// What a check found, without the details: `8,255 of 336,776 rows failed (2.45 %)`; for one that
+/// passed, how many rows it looked at.
 pub(super) fn found(outcome: &Outcome) -> String {
     let counts = &outcome.counts;
     let rows = || {
@@ -127,8 +132,13 @@ pub(super) fn found(outcome: &Outcome) -> String {
         (Some(observed), _) => value(observed),
         (None, _) if counts.failed > 0 => rows(),
         (None, Status::Failed) => "not as expected".into(),
-        (None, _) if counts.judged > 0 => format!("none of {} failed", count(counts.judged, "row")),
-        (None, _) => "as expected".into(),
+        (None, _)
+            if counts.judged == 0
+                || matches!(outcome.evidence.basis, Basis::Schema | Basis::Source) =>
+        {
+            "as expected".into()
+        }
+        (None, _) => count(counts.judged, "row"),
     }
 }
 
@@ -168,5 +178,16 @@ pub(super) fn basis(outcome: &Outcome) -> &'static str {
         Basis::Statistics => "file statistics",
         Basis::StatisticsAndValues => "statistics, values",
         Basis::Values => "values",
+    }
+}
+
+/// A value of a sample on one line; what could be overlooked stands in quotes.
+pub(super) fn sample(value: Option<&str>, most: usize) -> Cow<'_, str> {
+    match value {
+        None => "null".into(),
+        Some(text) if text.trim().len() < text.len() || text.is_empty() || text == "null" => {
+            format!("\"{}\"", short(text, most)).into()
+        }
+        Some(text) => short(text, most),
     }
 }

@@ -15,7 +15,7 @@ use mlops_core::{Error, ErrorKind, Result};
 use super::column::ValueRule;
 use crate::bits;
 use crate::kernel::Judged;
-use crate::text::{Visitor, visit};
+use crate::text::strings::{Visitor, visit};
 
 /// Integers, dates, instants, times, durations and decimals: every type whose values are ordered
 /// without exception.
@@ -25,7 +25,7 @@ pub(crate) struct OrderedRange<T: ArrowPrimitiveType> {
     pub(crate) max: T::Native,
 }
 
-impl<T: ArrowPrimitiveType> ValueRule for OrderedRange<T>
+impl<T: ArrowPrimitiveType + Debug> ValueRule for OrderedRange<T>
 where
     T::Native: PartialOrd + Debug,
 {
@@ -47,10 +47,10 @@ pub(crate) struct FloatRange<T> {
     pub(crate) min: f64,
     pub(crate) max: f64,
     pub(crate) nan: NanPolicy,
-    pub(crate) of: PhantomData<T>,
+    pub(crate) of: PhantomData<fn() -> T>,
 }
 
-impl<T: ArrowPrimitiveType> ValueRule for FloatRange<T>
+impl<T: ArrowPrimitiveType + Debug> ValueRule for FloatRange<T>
 where
     T::Native: Into<f64>,
 {
@@ -110,7 +110,7 @@ impl ValueRule for TextRange {
         impl Visitor for Test<'_> {
             type Output = ();
 
-            fn visit(self, rows: &impl crate::text::Rows) {
+            fn visit(self, rows: &impl crate::text::strings::Rows) {
                 for row in 0..rows.count() {
                     if self.0.fails(rows.bytes(row)) {
                         bits::set(self.1, row);

@@ -16,7 +16,7 @@ use super::column::ValueRule;
 use super::range::not_of;
 use crate::bits;
 use crate::kernel::Judged;
-use crate::text::{Rows, Visitor, visit};
+use crate::text::strings::{Rows, Visitor, visit};
 
 /// Values of a type whose native form is its value.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub(crate) struct NativeSet<T: ArrowPrimitiveType> {
 /// Up to so many values are compared one after the other, which needs no branch.
 const FEW: usize = 8;
 
-impl<T: ArrowPrimitiveType> ValueRule for NativeSet<T>
+impl<T: ArrowPrimitiveType + Debug> ValueRule for NativeSet<T>
 where
     T::Native: Ord + Debug,
 {
@@ -57,10 +57,10 @@ pub(crate) struct FloatSet<T: ArrowPrimitiveType> {
     pub(crate) values: Vec<f64>,
     pub(crate) forbidden: bool,
     pub(crate) nan: NanPolicy,
-    pub(crate) of: std::marker::PhantomData<T>,
+    pub(crate) of: std::marker::PhantomData<fn() -> T>,
 }
 
-impl<T: ArrowPrimitiveType> ValueRule for FloatSet<T>
+impl<T: ArrowPrimitiveType + Debug> ValueRule for FloatSet<T>
 where
     T::Native: Into<f64>,
 {

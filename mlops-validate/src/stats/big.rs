@@ -5,6 +5,7 @@
 
 use std::cmp::Ordering;
 
+use arrow::datatypes::i256;
 use serde::{Deserialize, Serialize};
 
 /// A signed whole number: digits in base 2³², the lowest first, no leading zeros; zero is positive.
@@ -31,6 +32,13 @@ impl Big {
 
     pub(super) fn from_u128(magnitude: u128, negative: bool) -> Self {
         Self::new(negative, (0..4).map(|i| (magnitude >> (32 * i)) as u32).collect())
+    }
+
+    pub(super) fn from_i256(value: i256) -> Self {
+        // The magnitude of the smallest value is right as an unsigned number.
+        let bytes = value.wrapping_abs().to_le_bytes();
+        let digits = bytes.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+        Self::new(value.is_negative(), digits.collect())
     }
 
     pub(super) fn is_zero(&self) -> bool {

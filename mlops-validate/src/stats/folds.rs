@@ -12,7 +12,7 @@ use super::big::power_of_two;
 pub(super) const BLOCK: usize = 1_024;
 /// Bits by which the largest rest is smaller after a fold: 53 − (10 + 1) − 1 for safety.
 const FOLD_BITS: i32 = 41;
-const LANES: usize = 8;
+const LANES: usize = 4;
 /// Splits a double into two of 26 bits (Veltkamp).
 const SPLITTER: f64 = 134_217_729.0;
 
@@ -26,26 +26,7 @@ pub(super) fn fold_sum(values: &[f64], mut add: impl FnMut(f64)) -> bool {
         return exponent == i32::MIN;
     }
     let [first, second] = sigmas(exponent);
-    let mut totals = [[0.0; LANES]; 3];
-    let mut step = |lane: usize, x: f64| {
-        let q = (first + x) - first;
-        let rest = x - q;
-        let r = (second + rest) - second;
-        totals[0][lane] += q;
-        totals[1][lane] += r;
-        totals[2][lane] += (rest - r).abs();
-    };
-    let mut chunks = values.chunks_exact(LANES);
-    for chunk in &mut chunks {
-        for (lane, &x) in chunk.iter().enumerate() {
-            step(lane, x);
-        }
-    }
-    for (lane, &x) in chunks.remainder().iter().enumerate() {
-        step(lane, x);
-    }
-    // The totals of the lanes are multiples of the same unit and small enough, like their parts.
-    let [q, r, left] = totals.map(|lanes| lanes.iter().sum::<f64>());
+    let [q, r, left] = sum_totals(values, first, second);
     if q.is_nan() {
         return false; // a NaN among the values
     }
@@ -75,31 +56,7 @@ pub(super) fn fold_squares(values: &[f64], mut add: impl FnMut(f64)) -> bool {
     }
     let high = sigmas(2 * exponent);
     let low = sigmas(2 * exponent - 52);
-    let mut totals: [Lanes; 5] = [[0.0; LANES]; 5];
-    let mut step = |lane: usize, x: f64| {
-        let (p, e) = square(x);
-        let q = (high[0] + p) - high[0];
-        let p = p - q;
-        let r = (high[1] + p) - high[1];
-        totals[0][lane] += q;
-        totals[1][lane] += r;
-        let q = (low[0] + e) - low[0];
-        let e = e - q;
-        let s = (low[1] + e) - low[1];
-        totals[2][lane] += q;
-        totals[3][lane] += s;
-        totals[4][lane] += (p - r).abs() + (e - s).abs();
-    };
-    let mut chunks = values.chunks_exact(LANES);
-    for chunk in &mut chunks {
-        for (lane, &x) in chunk.iter().enumerate() {
-            step(lane, x);
-        }
-    }
-    for (lane, &x) in chunks.remainder().iter().enumerate() {
-        step(lane, x);
-    }
-    let totals = totals.map(|lanes| lanes.iter().sum::<f64>());
+    let totals = square_totals(values, high, low);
     if totals[0].is_nan() {
         return false;
     }
@@ -119,8 +76,63 @@ pub(super) fn fold_squares(values: &[f64], mut add: impl FnMut(f64)) -> bool {
     true
 }
 
+/// What both folds take, and the sum of the magnitudes of what they leave.
+///
+/// Not generic and not inlined, so that it stays the plain loop that compiles to vector registers.
+#[inline(never)]
+fn sum_totals(values: &[f64], first: f64, second: f64) -> [f64; 3] {
+    let mut totals: [Lanes; 3] = Default::default();
+    for_each_chunk(values, |chunk| {
+        for (lane, &x) in chunk.iter().enumerate() {
+            let q = (first + x) - first;
+            let rest = x - q;
+            let r = (second + rest) - second;
+            totals[0][lane] += q;
+            totals[1][lane] += r;
+            totals[2][lane] += (rest - r).abs();
+        }
+    });
+    // The totals of the lanes are multiples of the same unit and small enough, like their parts.
+    totals.map(|lanes| lanes.iter().sum())
+}
+
+/// As [`sum_totals`], of the two parts of the squares.
+#[inline(never)]
+fn square_totals(values: &[f64], high: [f64; 2], low: [f64; 2]) -> [f64; 5] {
+    let mut totals: [Lanes; 5] = Default::default();
+    for_each_chunk(values, |chunk| {
+        for (lane, &x) in chunk.iter().enumerate() {
+            let (p, e) = square(x);
+            let q = (high[0] + p) - high[0];
+            let p = p - q;
+            let r = (high[1] + p) - high[1];
+            totals[0][lane] += q;
+            totals[1][lane] += r;
+            let q = (low[0] + e) - low[0];
+            let e = e - q;
+            let s = (low[1] + e) - low[1];
+            totals[2][lane] += q;
+            totals[3][lane] += s;
+            totals[4][lane] += (p - r).abs() + (e - s).abs();
+        }
+    });
+    totals.map(|lanes| lanes.iter().sum())
+}
+
+/// Values in groups of a fixed size, the last filled up with zeros.
+#[inline(always)]
+fn for_each_chunk(values: &[f64], mut each: impl FnMut(&Lanes)) {
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    chunks.iter().for_each(&mut each);
+    if !rest.is_empty() {
+        let mut last = Lanes::default();
+        last[..rest.len()].copy_from_slice(rest);
+        each(&last);
+    }
+}
+
 /// `x²` as the nearest double and what it lacks.
-#[inline]
+#[inline(always)]
 fn square(x: f64) -> (f64, f64) {
     let p = x * x;
     let c = SPLITTER * x;

@@ -254,7 +254,9 @@ impl Variance {
 fn no_numbers(array: &dyn Array) -> Error {
     Error::invalid(OPERATION, "these moments are not of this kind of number")
         .with("type", array.data_type())
-        .with_hint("floats, integers, decimals of one scale and durations have moments, each of its own")
+        .with_hint(
+            "floats, integers, decimals of one scale and durations have moments, each of its own",
+        )
 }
 
 #[cfg(test)]

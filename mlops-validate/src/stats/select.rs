@@ -18,6 +18,8 @@ use arrow::datatypes::{
 };
 use mlops_core::{Error, Result};
 
+use super::big::Big;
+
 const OPERATION: &str = "validate.stats";
 
 /// What an array holds at the chosen rows.
@@ -61,6 +63,36 @@ pub(super) enum Shape {
     Bytes,
     Other,
 }
+
+impl Values<'_> {
+    /// The numbers meant by floats or by whole numbers with a decimal scale, each the nearest double.
+    pub(super) fn doubles(&self, scale: i8) -> Option<Cow<'_, [f64]>> {
+        match self {
+            Values::Floats(values) => Some(Cow::Borrowed(values)),
+            Values::Whole(values) => Some(values.iter().map(|v| to_double(*v, scale)).collect()),
+            Values::Wide(values) => {
+                let nearest = |v: &i256| Big::from_i256(*v).quotient(&[], scale.into(), 0);
+                Some(values.iter().map(nearest).collect())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The double nearest to `value · 10^-scale`.
+pub(super) fn to_double(value: i64, scale: i8) -> f64 {
+    match scale {
+        0 => value as f64,
+        // Both are exact, and a division rounds once.
+        1..=22 if value.unsigned_abs() <= 1 << 53 => value as f64 / POWERS_OF_TEN[scale as usize],
+        _ => Big::from_i256(i256::from(value)).quotient(&[], scale.into(), 0),
+    }
+}
+
+const POWERS_OF_TEN: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17,
+    1e18, 1e19, 1e20, 1e21, 1e22,
+];
 
 /// The type of the values, without dictionaries and runs.
 pub(super) fn plain_type(data_type: &DataType) -> &DataType {
@@ -150,10 +182,13 @@ impl Rows {
         let total = array.len();
         let words = total.div_ceil(64);
         if let Some(eligible) = eligible.filter(|eligible| eligible.len() != words) {
-            return Err(Error::invalid(OPERATION, "the row mask has another length than the column")
-                .with("words", eligible.len())
-                .with("rows", total)
-                .with_hint("a mask has one bit for each row, 64 in a word"));
+            return Err(Error::invalid(
+                OPERATION,
+                "the row mask has another length than the column",
+            )
+            .with("words", eligible.len())
+            .with("rows", total)
+            .with_hint("a mask has one bit for each row, 64 in a word"));
         }
         let last = if total.is_multiple_of(64) { u64::MAX } else { (1 << (total % 64)) - 1 };
         let masked = |i: usize, word: u64| if i + 1 == words { word & last } else { word };
@@ -254,12 +289,9 @@ fn values<'a>(array: &'a dyn Array, rows: &Rows) -> Values<'a> {
         ),
         DataType::Decimal32(..) => whole::<Decimal32Type>(array, rows),
         DataType::Decimal64(..) => exactly_i64::<Decimal64Type>(array, rows),
-        DataType::Decimal128(..) => wide::<Decimal128Type>(
-            array,
-            rows,
-            |v| i64::try_from(v).ok(),
-            i256::from_i128,
-        ),
+        DataType::Decimal128(..) => {
+            wide::<Decimal128Type>(array, rows, |v| i64::try_from(v).ok(), i256::from_i128)
+        }
         DataType::Decimal256(..) => wide::<Decimal256Type>(
             array,
             rows,
@@ -331,7 +363,10 @@ fn floats<'a, T: ArrowPrimitiveType>(
     Values::Floats(Cow::Owned(rows.collect(array.values(), convert)))
 }
 
-fn whole<'a, T: ArrowPrimitiveType<Native: Into<i64>>>(array: &dyn Array, rows: &Rows) -> Values<'a> {
+fn whole<'a, T: ArrowPrimitiveType<Native: Into<i64>>>(
+    array: &dyn Array,
+    rows: &Rows,
+) -> Values<'a> {
     let array: &PrimitiveArray<T> = array.as_primitive();
     Values::Whole(Cow::Owned(rows.collect(array.values(), Into::into)))
 }
@@ -363,5 +398,9 @@ fn wide<'a, T: ArrowPrimitiveType>(
             0
         })
     });
-    if fits { Values::Whole(Cow::Owned(narrowed)) } else { Values::Wide(rows.collect(values, widen)) }
+    if fits {
+        Values::Whole(Cow::Owned(narrowed))
+    } else {
+        Values::Wide(rows.collect(values, widen))
+    }
 }

@@ -20,6 +20,9 @@ pub(crate) trait Rows {
     /// The bytes of row `i`.
     fn bytes(&self, i: usize) -> &[u8];
 
+    /// Whether all rows are certainly ASCII; may be false where only bytes that no row has are not.
+    fn is_ascii(&self) -> bool;
+
     /// Copies what row `i` has from byte `from` on, which is in it or its end. What follows the end
     /// is unspecified: a copy of constant size is much faster than one of the right size.
     fn window<const W: usize>(&self, i: usize, from: usize, window: &mut [u8; W]);
@@ -61,9 +64,8 @@ pub(crate) fn text_mask(
             blocks(array, out, |first, valid| {
                 let count = (rows.count() - first).min(64);
                 if valid == u64::MAX >> (64 - count) {
-                    return (0..count).fold(0, |bits, i| {
-                        bits | u64::from(test(rows.bytes(first + i))) << i
-                    });
+                    return (0..count)
+                        .fold(0, |bits, i| bits | u64::from(test(rows.bytes(first + i))) << i);
                 }
                 select(valid, |i| test(rows.bytes(first + i)))
             });
@@ -73,7 +75,11 @@ pub(crate) fn text_mask(
 }
 
 /// Fills `out` word by word with `word(first row, which rows are not null)`.
-pub(super) fn blocks(array: &dyn Array, out: &mut Vec<u64>, mut word: impl FnMut(usize, u64) -> u64) {
+pub(super) fn blocks(
+    array: &dyn Array,
+    out: &mut Vec<u64>,
+    mut word: impl FnMut(usize, u64) -> u64,
+) {
     let rows = array.len();
     out.clear();
     out.reserve(rows.div_ceil(64));
@@ -135,6 +141,13 @@ impl<O: OffsetSizeTrait> Rows for Contiguous<'_, O> {
         &self.values[self.offsets[i].as_usize()..self.offsets[i + 1].as_usize()]
     }
 
+    fn is_ascii(&self) -> bool {
+        let [first, .., last] = self.offsets else {
+            return true;
+        };
+        self.values[first.as_usize()..last.as_usize()].is_ascii()
+    }
+
     #[inline]
     fn window<const W: usize>(&self, i: usize, from: usize, window: &mut [u8; W]) {
         let start = self.offsets[i].as_usize() + from;
@@ -186,6 +199,10 @@ impl Rows for Views<'_> {
         }
         let (buffer, start) = self.place(view);
         &buffer[start..start + length]
+    }
+
+    fn is_ascii(&self) -> bool {
+        (0..self.count()).all(|i| self.bytes(i).is_ascii())
     }
 
     #[inline]

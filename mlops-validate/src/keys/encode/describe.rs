@@ -52,9 +52,7 @@ impl KeyEncoder {
                 let nanos = i64::try_from(key as i128).ok()?;
                 instant(nanos, TimeUnit::Nanosecond, zoned.then_some("+00:00"))
             }
-            Kind::BigDuration => {
-                duration(i64::try_from(key as i128).ok()?, TimeUnit::Nanosecond)
-            }
+            Kind::BigDuration => duration(i64::try_from(key as i128).ok()?, TimeUnit::Nanosecond),
             _ => return None,
         };
         Some(text_of(&one, 0))

@@ -123,7 +123,9 @@ impl Kind {
             | Self::Time
             | Self::Instant(..)
             | Self::Duration(_) => Form::Narrow,
-            Self::BigInt | Self::BigInstant(_) | Self::BigDuration | Self::Decimal(_) => Form::Value,
+            Self::BigInt | Self::BigInstant(_) | Self::BigDuration | Self::Decimal(_) => {
+                Form::Value
+            }
             _ => Form::Fingerprint,
         }
     }

@@ -3,20 +3,15 @@
 //! Numbers are brought into the canonical form of their [`Kind`] for the whole chunk at once; text
 //! stays where it is. Buffers are shared with the array, not copied, where the form allows it.
 
+mod number;
+
 use arrow::array::{Array, ArrayRef, AsArray, BinaryViewArray, UInt64Array};
 use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::compute::take;
-use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Date32Type, Decimal32Type, Decimal64Type, Decimal128Type,
-    Decimal256Type, DurationMicrosecondType, DurationMillisecondType, DurationNanosecondType,
-    DurationSecondType, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
-    Int64Type, IntervalDayTimeType, IntervalMonthDayNanoType, IntervalUnit, IntervalYearMonthType,
-    Time32MillisecondType, Time32SecondType, Time64MicrosecondType, Time64NanosecondType, TimeUnit,
-    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
-    TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type, i256,
-};
+use arrow::datatypes::{DataType, i256};
 use xxhash_rust::xxh3::xxh3_128;
 
+use self::number::number;
 use super::kind::Kind;
 
 pub(super) struct Part {
@@ -87,7 +82,11 @@ impl Part {
                 gather(rows, part, Self::fingerprints, out);
             }
             Values::Bytes(offsets, bytes) => {
-                out.extend(offsets.windows(2).map(|ends| xxh3_128(&bytes[ends[0] as usize..ends[1] as usize])));
+                out.extend(
+                    offsets
+                        .windows(2)
+                        .map(|ends| xxh3_128(&bytes[ends[0] as usize..ends[1] as usize])),
+                );
             }
             _ => {
                 let mut bytes = Vec::with_capacity(64);
@@ -157,7 +156,9 @@ impl Part {
     fn is_bytes(&self) -> bool {
         match &self.values {
             Values::Dictionary(_, part) => part.is_bytes(),
-            Values::Bytes(..) | Values::LargeBytes(..) | Values::Views(_) | Values::Fixed(..) => true,
+            Values::Bytes(..) | Values::LargeBytes(..) | Values::Views(_) | Values::Fixed(..) => {
+                true
+            }
             _ => false,
         }
     }
@@ -185,54 +186,6 @@ impl Values {
         Some(match (array.data_type(), kind) {
             (DataType::Null, _) => Self::Null,
             (DataType::Dictionary(..), _) => dictionary(array, kind)?,
-            (DataType::Boolean, Kind::Bool) => {
-                let bits = array.as_boolean().values();
-                Self::Words(bits.iter().map(u64::from).collect())
-            }
-            (DataType::Int64, Kind::Signed) => shared::<Int64Type>(array),
-            (DataType::UInt64, Kind::Unsigned) => {
-                let values = array.as_primitive::<UInt64Type>().values();
-                Self::Shared(ScalarBuffer::new(values.inner().clone(), 0, values.len()))
-            }
-            (_, Kind::Signed) => {
-                Self::Words(integers(array)?.into_iter().map(|value| value as i64 as u64).collect())
-            }
-            (_, Kind::BigInt) => Self::Big(integers(array)?),
-            (_, Kind::Float) => Self::Words(floats(array)?),
-            (DataType::Date32, Kind::Date) => {
-                Self::Words(map::<Date32Type, _>(array, |days| (i64::from(days) * 86_400_000) as u64))
-            }
-            (DataType::Date64, Kind::Date) => shared_raw(array)?,
-            (DataType::Time32(TimeUnit::Second), Kind::Time) => {
-                Self::Words(map::<Time32SecondType, _>(array, |s| (i64::from(s) * 1_000_000_000) as u64))
-            }
-            (DataType::Time32(_), Kind::Time) => {
-                Self::Words(map::<Time32MillisecondType, _>(array, |ms| (i64::from(ms) * 1_000_000) as u64))
-            }
-            (DataType::Time64(TimeUnit::Microsecond), Kind::Time) => {
-                // A legal time of day fits; what does not is not a time, and wraps to some value.
-                Self::Words(map::<Time64MicrosecondType, _>(array, |us| us.wrapping_mul(1_000) as u64))
-            }
-            (DataType::Time64(_), Kind::Time) => shared::<Time64NanosecondType>(array),
-            (_, Kind::Instant(..) | Kind::Duration(_)) => shared_raw(array)?,
-            (DataType::Timestamp(unit, _) | DataType::Duration(unit), Kind::BigInstant(_) | Kind::BigDuration) => {
-                let factor = nanoseconds(*unit);
-                let Self::Shared(values) = shared_raw(array)? else { return None };
-                Self::Big(values.iter().map(|value| i128::from(*value) * factor).collect())
-            }
-            (DataType::Decimal128(..), Kind::Decimal(_)) => {
-                Self::SharedBig(array.as_primitive::<Decimal128Type>().values().clone())
-            }
-            (_, Kind::Decimal(_)) => {
-                let digits = unscaled(array)?.0.into_iter();
-                // 32 and 64 bits always fit.
-                Self::Big(digits.map(|value| value.to_i128().unwrap_or_default()).collect())
-            }
-            (_, Kind::AnyDecimal) => {
-                let (digits, scale) = unscaled(array)?;
-                Self::Decimals(digits.into_iter().map(|value| strip(value, scale)).collect())
-            }
-            (DataType::Interval(unit), Kind::Interval(_)) => Self::Big(intervals(array, *unit)),
             (DataType::List(_), Kind::List(item)) => {
                 let list = array.as_list::<i32>();
                 let ends = list.offsets().iter().map(|end| *end as usize).collect();
@@ -246,15 +199,18 @@ impl Values {
             (DataType::FixedSizeList(_, size), Kind::List(item)) => {
                 let list = array.as_fixed_size_list();
                 let ends = (0..=list.len()).map(|row| list.value_offset(row) as usize);
-                let ends: Vec<usize> = if *size == 0 { vec![0; list.len() + 1] } else { ends.collect() };
+                let ends: Vec<usize> =
+                    if *size == 0 { vec![0; list.len() + 1] } else { ends.collect() };
                 lists(ends, list.values(), item)?
             }
             (DataType::Struct(_), Kind::Struct(kinds)) => {
                 let columns = array.as_struct().columns().iter().zip(kinds);
-                Self::Struct(columns.map(|(column, kind)| Part::new(column, kind)).collect::<Option<_>>()?)
+                Self::Struct(
+                    columns.map(|(column, kind)| Part::new(column, kind)).collect::<Option<_>>()?,
+                )
             }
             (_, Kind::Text | Kind::Bytes) => bytes(array)?,
-            _ => return None,
+            _ => number(array, kind)?,
         })
     }
 }
@@ -277,120 +233,6 @@ fn big(value: i128, out: &mut Vec<u8>) {
     out.extend_from_slice(&value.to_le_bytes());
 }
 
-fn map<T: ArrowPrimitiveType, V>(array: &ArrayRef, to: impl Fn(T::Native) -> V) -> Vec<V> {
-    array.as_primitive::<T>().values().iter().map(|value| to(*value)).collect()
-}
-
-fn shared<T: ArrowPrimitiveType<Native = i64>>(array: &ArrayRef) -> Values {
-    Values::Shared(array.as_primitive::<T>().values().clone())
-}
-
-/// Types that are `i64` underneath.
-fn shared_raw(array: &ArrayRef) -> Option<Values> {
-    use arrow::datatypes::Date64Type;
-    Some(match array.data_type() {
-        DataType::Date64 => shared::<Date64Type>(array),
-        DataType::Timestamp(TimeUnit::Second, _) => shared::<TimestampSecondType>(array),
-        DataType::Timestamp(TimeUnit::Millisecond, _) => shared::<TimestampMillisecondType>(array),
-        DataType::Timestamp(TimeUnit::Microsecond, _) => shared::<TimestampMicrosecondType>(array),
-        DataType::Timestamp(TimeUnit::Nanosecond, _) => shared::<TimestampNanosecondType>(array),
-        DataType::Duration(TimeUnit::Second) => shared::<DurationSecondType>(array),
-        DataType::Duration(TimeUnit::Millisecond) => shared::<DurationMillisecondType>(array),
-        DataType::Duration(TimeUnit::Microsecond) => shared::<DurationMicrosecondType>(array),
-        DataType::Duration(TimeUnit::Nanosecond) => shared::<DurationNanosecondType>(array),
-        _ => return None,
-    })
-}
-
-fn nanoseconds(unit: TimeUnit) -> i128 {
-    match unit {
-        TimeUnit::Second => 1_000_000_000,
-        TimeUnit::Millisecond => 1_000_000,
-        TimeUnit::Microsecond => 1_000,
-        TimeUnit::Nanosecond => 1,
-    }
-}
-
-fn integers(array: &ArrayRef) -> Option<Vec<i128>> {
-    Some(match array.data_type() {
-        DataType::Int8 => map::<Int8Type, _>(array, i128::from),
-        DataType::Int16 => map::<Int16Type, _>(array, i128::from),
-        DataType::Int32 => map::<Int32Type, _>(array, i128::from),
-        DataType::Int64 => map::<Int64Type, _>(array, i128::from),
-        DataType::UInt8 => map::<UInt8Type, _>(array, i128::from),
-        DataType::UInt16 => map::<UInt16Type, _>(array, i128::from),
-        DataType::UInt32 => map::<UInt32Type, _>(array, i128::from),
-        DataType::UInt64 => map::<UInt64Type, _>(array, i128::from),
-        _ => return None,
-    })
-}
-
-fn floats(array: &ArrayRef) -> Option<Vec<u64>> {
-    fn canonical(value: f64) -> u64 {
-        if value.is_nan() {
-            f64::NAN.to_bits()
-        } else if value == 0.0 {
-            0
-        } else {
-            value.to_bits()
-        }
-    }
-    Some(match array.data_type() {
-        DataType::Float16 => map::<Float16Type, _>(array, |value| canonical(value.to_f64())),
-        DataType::Float32 => map::<Float32Type, _>(array, |value| canonical(value.into())),
-        DataType::Float64 => map::<Float64Type, _>(array, canonical),
-        _ => return None,
-    })
-}
-
-/// Unscaled digits and the scale of decimals; of integers, themselves and 0.
-fn unscaled(array: &ArrayRef) -> Option<(Vec<i256>, i8)> {
-    let from = |value: i128| i256::from_i128(value);
-    Some(match array.data_type() {
-        DataType::Decimal32(_, scale) => (map::<Decimal32Type, _>(array, |v| from(v.into())), *scale),
-        DataType::Decimal64(_, scale) => (map::<Decimal64Type, _>(array, |v| from(v.into())), *scale),
-        DataType::Decimal128(_, scale) => (map::<Decimal128Type, _>(array, from), *scale),
-        DataType::Decimal256(_, scale) => (map::<Decimal256Type, _>(array, |v| v), *scale),
-        _ => (integers(array)?.into_iter().map(from).collect(), 0),
-    })
-}
-
-fn strip(value: i256, scale: i8) -> (i256, i16) {
-    if value == i256::ZERO {
-        return (value, 0);
-    }
-    let mut scale = i16::from(scale);
-    if let Some(mut small) = value.to_i128() {
-        while small % 10 == 0 {
-            small /= 10;
-            scale -= 1;
-        }
-        return (i256::from_i128(small), scale);
-    }
-    let ten = i256::from_i128(10);
-    let mut digits = value;
-    while digits.checked_rem(ten) == Some(i256::ZERO) {
-        digits = digits.checked_div(ten).unwrap_or(digits);
-        scale -= 1;
-    }
-    (digits, scale)
-}
-
-fn intervals(array: &ArrayRef, unit: IntervalUnit) -> Vec<i128> {
-    let pack = |months: i32, days: i32, rest: i64| {
-        (i128::from(months) << 96) | (i128::from(days as u32) << 64) | i128::from(rest as u64)
-    };
-    match unit {
-        IntervalUnit::YearMonth => map::<IntervalYearMonthType, _>(array, i128::from),
-        IntervalUnit::DayTime => {
-            map::<IntervalDayTimeType, _>(array, |v| pack(0, v.days, v.milliseconds.into()))
-        }
-        IntervalUnit::MonthDayNano => {
-            map::<IntervalMonthDayNanoType, _>(array, |v| pack(v.months, v.days, v.nanoseconds))
-        }
-    }
-}
-
 fn lists(ends: Vec<usize>, items: &ArrayRef, kind: &Kind) -> Option<Values> {
     // A slice of a list keeps all items of the whole; only those of its rows are looked at.
     let (first, last) = (*ends.first()?, *ends.last()?);
@@ -410,7 +252,10 @@ fn dictionary(array: &ArrayRef, kind: &Kind) -> Option<Values> {
         let rows = dictionary.normalized_keys();
         let rows = UInt64Array::from_iter_values(rows.into_iter().map(|row| row as u64));
         let values = take(values, &rows, None).ok()?;
-        return Some(Values::Dictionary((0..rows.len()).collect(), Box::new(Part::new(&values, kind)?)));
+        return Some(Values::Dictionary(
+            (0..rows.len()).collect(),
+            Box::new(Part::new(&values, kind)?),
+        ));
     }
     let rows = dictionary.normalized_keys();
     Some(Values::Dictionary(rows, Box::new(Part::new(values, kind)?)))

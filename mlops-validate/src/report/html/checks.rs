@@ -12,6 +12,9 @@ use crate::report::words::{basis, count, duration, evidence, found, integer, lef
 /// Most characters of a value or text.
 const MOST: usize = 1_000;
 
+/// Most characters of a sample's value.
+const MOST_VALUE: usize = 400;
+
 /// Text with what cannot be seen written out, and marked, so that `\n` is not taken for two characters
 /// of the value.
 pub(super) struct Text<'a>(pub(super) &'a str);
@@ -19,41 +22,51 @@ pub(super) struct Text<'a>(pub(super) &'a str);
 impl Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (text, more) = cut(self.0, MOST);
-        let mut buffer = [0; 4];
-        for c in text.chars() {
-            match unseen(c) {
-                Some(name) => write!(f, "<i>{name}</i>")?,
-                None => Xml(&*c.encode_utf8(&mut buffer)).fmt(f)?,
-            }
-        }
-        if more > 0 {
-            write!(f, "<i>… and {} more</i>", count(more as u64, "character"))?;
-        }
-        Ok(())
+        characters(f, text)?;
+        rest(f, more)
     }
 }
 
-/// A value of a sample: nothing, the empty text and spaces at the ends can be told apart.
+fn characters(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    let mut buffer = [0; 4];
+    for c in text.chars() {
+        match unseen(c) {
+            Some(name) => write!(f, "<i>{name}</i>")?,
+            None => Xml(&*c.encode_utf8(&mut buffer)).fmt(f)?,
+        }
+    }
+    Ok(())
+}
+
+/// How much of a text is not shown.
+fn rest(f: &mut fmt::Formatter<'_>, more: usize) -> fmt::Result {
+    if more == 0 {
+        return Ok(());
+    }
+    write!(f, "<i>… and {} more</i>", count(more as u64, "character"))
+}
+
+/// A value of a sample: null, the empty text and spaces at the ends can be told apart.
 struct Value<'a>(Option<&'a str>);
 
 impl Display for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            None => f.write_str("<i>null</i>"),
-            Some("") => f.write_str("<i>empty</i>"),
-            Some(value) => {
-                let inner = value.trim_matches(' ');
-                if inner.is_empty() {
-                    return write!(f, "<i>{}</i>", count(value.len() as u64, "space"));
-                }
-                let before = value.len() - value.trim_start_matches(' ').len();
-                let after = value.len() - value.trim_end_matches(' ').len();
-                let marks =
-                    |n: usize| if n > 0 { "<i>␣</i>".repeat(n.min(8)) } else { String::new() };
-                write!(f, "{}{}{}", marks(before), Text(inner), marks(after))
-            }
+        let Some(value) = self.0 else { return f.write_str("<i>null</i>") };
+        if value.is_empty() {
+            return f.write_str("<i>empty</i>");
         }
+        let (value, more) = cut(value, MOST_VALUE);
+        let inner = value.trim_start_matches(' ');
+        spaces(f, value.len() - inner.len())?;
+        let end = inner.trim_end_matches(' ');
+        characters(f, end)?;
+        spaces(f, inner.len() - end.len())?;
+        rest(f, more)
     }
+}
+
+fn spaces(f: &mut fmt::Formatter<'_>, n: usize) -> fmt::Result {
+    if n == 0 { Ok(()) } else { write!(f, "<i>{}</i>", "␣".repeat(n)) }
 }
 
 /// All about a check that did not pass.
@@ -67,7 +80,9 @@ pub(super) fn card(f: &mut fmt::Formatter<'_>, outcome: &Outcome) -> fmt::Result
         bars::share(f, counts.failed, counts.judged)?;
     }
     f.write_str("<dl>\n")?;
-    entry(f, "Found", format_args!("<strong>{}</strong>", Text(&found(outcome))))?;
+    // A line does not end before a percent sign.
+    let found = found(outcome).replace(" %", "\u{a0}%");
+    entry(f, "Found", format_args!("<strong>{}</strong>", Text(&found)))?;
     entry(f, "Expected", Text(&outcome.expected))?;
     if let Some(detail) = &outcome.detail {
         entry(f, "Detail", Paragraph(detail))?;
@@ -75,9 +90,12 @@ pub(super) fn card(f: &mut fmt::Formatter<'_>, outcome: &Outcome) -> fmt::Result
     if let Some(rows) = left_out(outcome) {
         entry(f, "Not judged", rows)?;
     }
-    entry(f, "Evidence", evidence(outcome))?;
-    if outcome.nanos > 0 {
-        entry(f, "Time", duration(outcome.nanos))?;
+    match outcome.nanos {
+        0 => entry(f, "Evidence", evidence(outcome))?,
+        nanos => {
+            let (evidence, time) = (evidence(outcome), duration(nanos));
+            entry(f, "Evidence", format_args!("{evidence} <small>in {time}</small>"))?;
+        }
     }
     f.write_str("</dl>\n")?;
     if !outcome.samples.is_empty() {
@@ -97,12 +115,10 @@ impl Display for Paragraph<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (text, more) = cut(self.0, MOST);
         for (at, line) in text.lines().enumerate() {
-            write!(f, "{}{}", if at > 0 { "<br/>" } else { "" }, Text(line))?;
+            f.write_str(if at > 0 { "<br/>" } else { "" })?;
+            characters(f, line)?;
         }
-        if more > 0 {
-            write!(f, "<i>… and {} more</i>", count(more as u64, "character"))?;
-        }
-        Ok(())
+        rest(f, more)
     }
 }
 
@@ -120,10 +136,8 @@ fn samples(f: &mut fmt::Formatter<'_>, outcome: &Outcome) -> fmt::Result {
     scroll(f, &format!("Samples of {}", outcome.check))?;
     f.write_str("<table class=\"samples\">\n<caption>")?;
     let shown = count(outcome.samples.len() as u64, "sample");
-    match rows {
-        true => write!(f, "{shown}; rows are counted from 0")?,
-        false => f.write_str(&shown)?,
-    }
+    f.write_str(&shown)?;
+    f.write_str(if rows { "; rows are counted from 0" } else { "" })?;
     f.write_str("</caption>\n<thead><tr>")?;
     if rows {
         f.write_str("<th scope=\"col\" class=\"n\">Row</th>")?;

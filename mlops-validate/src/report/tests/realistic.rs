@@ -36,7 +36,9 @@ pub(super) fn number(
     expected: &str,
     found: Value,
 ) -> Outcome {
-    let mut outcome = rows(check, &[column], 0, expected);
+    let columns = [column];
+    let columns = if column.is_empty() { &[][..] } else { &columns };
+    let mut outcome = rows(check, columns, 0, expected);
     outcome.status = if holds { Status::Passed } else { Status::Failed };
     outcome.observed = Some(found);
     outcome

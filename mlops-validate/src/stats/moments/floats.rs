@@ -114,22 +114,20 @@ impl FloatMoments {
 
     /// The smallest value, −∞ included, NaN left out.
     pub fn min(&self) -> Option<f64> {
-        match (self.infinite(), self.range) {
-            ([_, 1..], _) => Some(f64::NEG_INFINITY),
-            (_, Some(range)) => Some(range.min),
-            ([1.., _], None) => Some(f64::INFINITY),
-            _ => None,
+        let [plus, minus] = self.infinite();
+        if minus > 0 {
+            return Some(f64::NEG_INFINITY);
         }
+        self.range.map(|range| range.min).or((plus > 0).then_some(f64::INFINITY))
     }
 
     /// The largest value, +∞ included, NaN left out.
     pub fn max(&self) -> Option<f64> {
-        match (self.infinite(), self.range) {
-            ([1.., _], _) => Some(f64::INFINITY),
-            (_, Some(range)) => Some(range.max),
-            ([_, 1..], None) => Some(f64::NEG_INFINITY),
-            _ => None,
+        let [plus, minus] = self.infinite();
+        if plus > 0 {
+            return Some(f64::INFINITY);
         }
+        self.range.map(|range| range.max).or((minus > 0).then_some(f64::NEG_INFINITY))
     }
 
     /// The smallest and the largest finite value.

@@ -50,7 +50,7 @@ impl WholeMoments {
     pub fn add_wide(&mut self, values: &[i256]) {
         self.count += values.len() as u64;
         for &value in values {
-            self.sums.add_big(&to_big(value));
+            self.sums.add_big(&Big::from_i256(value));
             self.widen(value, value);
         }
     }
@@ -61,7 +61,7 @@ impl WholeMoments {
     }
 
     /// Adds what `other`, which has the same scale, has seen.
-    pub(super) fn merge(&mut self, other: &Self) {
+    pub(in crate::stats) fn merge(&mut self, other: &Self) {
         self.count += other.count;
         self.nulls += other.nulls;
         self.sums.merge(&other.sums);
@@ -99,7 +99,7 @@ impl WholeMoments {
 
     /// The double nearest to the number that `value` means.
     pub fn to_f64(&self, value: i256) -> f64 {
-        to_big(value).quotient(&[], self.scale.into(), 0)
+        Big::from_i256(value).quotient(&[], self.scale.into(), 0)
     }
 
     /// The double nearest to the sum; `None` if there are no values.
@@ -125,13 +125,6 @@ impl WholeMoments {
     }
 }
 
-fn to_big(value: i256) -> Big {
-    // The magnitude of the smallest value is right as an unsigned number.
-    let bytes = value.wrapping_abs().to_le_bytes();
-    let digits = bytes.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-    Big::new(value.is_negative(), digits.collect())
-}
-
 /// JSON has no numbers of 256 bits.
 mod range_as_text {
     use arrow::datatypes::i256;
@@ -140,13 +133,19 @@ mod range_as_text {
 
     type Range = Option<(i256, i256)>;
 
-    pub(super) fn serialize<S: Serializer>(range: &Range, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(
+        range: &Range,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         range.map(|(min, max)| [min.to_string(), max.to_string()]).serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Range, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Range, D::Error> {
         let parse = |text: &str| {
-            i256::from_string(text).ok_or_else(|| D::Error::custom("not a whole number of 256 bits"))
+            i256::from_string(text)
+                .ok_or_else(|| D::Error::custom("not a whole number of 256 bits"))
         };
         let Some([min, max]) = Option::<[String; 2]>::deserialize(deserializer)? else {
             return Ok(None);

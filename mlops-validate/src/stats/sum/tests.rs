@@ -102,7 +102,7 @@ fn any_finite() -> impl Strategy<Value = f64> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
     fn a_sum_is_the_nearest_double_to_the_true_sum(values in prop::collection::vec(any_finite(), 0..60)) {
@@ -221,7 +221,8 @@ fn a_stored_sum_with_impossible_digits_is_refused() {
 fn cost_of_a_value() {
     let mut state = 1u64;
     let mut uniform = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 11) as f64 / (1u64 << 53) as f64
     };
     let prices: Vec<f64> = (0..1 << 20).map(|_| (uniform() * 1e5).round() / 100.0).collect();

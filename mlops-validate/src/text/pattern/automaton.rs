@@ -1,8 +1,8 @@
 //! Matching one text with an automaton of `regex-automata`: exact for every pattern and every text.
 //!
-//! A dense automaton costs one load for each byte, but its table grows with the pattern; where it
-//! would not fit a processor's cache, or where Unicode's word boundaries are asked for, the crate's
-//! own choice of engines takes its place. All of them take time in proportion to the text.
+//! A dense automaton costs one load for each byte, but its table grows with the pattern. Where it has
+//! few states they go into a [`Table`]; where it would not fit a processor's cache, or where Unicode's
+//! word boundaries are asked for, the crate's own choice of engines takes its place. All of them take time in proportion to the text.
 
 use regex_automata::dfa::{Automaton as _, StartKind, dense};
 use regex_automata::nfa::thompson;
@@ -26,9 +26,9 @@ const SOURCE_BYTES: usize = 10 * 1024 * 1024;
 /// A compiled pattern that answers for one text.
 #[derive(Debug)]
 pub(super) enum Automaton {
-    /// A small table.
+    /// A table of few states.
     Table(Table),
-    /// A table, and the state to begin with.
+    /// A table of more, and the state to begin with.
     Dense(Box<dense::DFA<Vec<u32>>>, StateID),
     /// Whatever the crate thinks best.
     Meta(Box<meta::Regex>),
@@ -37,12 +37,18 @@ pub(super) enum Automaton {
 impl Automaton {
     /// The best automaton for the pattern; `None` if it is too large for any.
     pub(super) fn new(hir: &Hir) -> Option<Self> {
-        Self::table(hir).or_else(||Self::dense(hir)).or_else(|| Self::meta(hir))
+        let Some(dense) = Self::dense(hir) else {
+            return Self::meta(hir);
+        };
+        Some(dense.table().unwrap_or(dense))
     }
 
-    pub(super) fn table(hir: &Hir) -> Option<Self> {
-        let Self::Dense(dfa, start) = Self::dense(hir)? else { return None };
-        Table::of(&dfa, start).map(Self::Table)
+    /// The small table that does the same, if it has one.
+    pub(super) fn table(&self) -> Option<Self> {
+        match self {
+            Self::Dense(dfa, start) => Table::of(dfa, *start).map(Self::Table),
+            _ => None,
+        }
     }
 
     pub(super) fn dense(hir: &Hir) -> Option<Self> {
@@ -84,11 +90,11 @@ impl Automaton {
                 let mut state = *start;
                 for byte in text {
                     state = dfa.next_state(state, *byte);
-                    // A match, or no way to one any more. (It quits on no byte: see `dense`.)
                     if dfa.is_special_state(state) {
                         if dfa.is_match_state(state) {
                             return true;
                         }
+                        // It quits on no byte: see `dense`.
                         if dfa.is_dead_state(state) {
                             return false;
                         }

@@ -38,7 +38,9 @@ pub(super) fn parse(text: &str, full: bool) -> Result<Hir> {
 pub(super) fn too_large(text: &str) -> Error {
     Error::invalid(OPERATION, "the pattern needs too much memory")
         .with("pattern", cut(text, 2 * EXCERPT))
-        .with_hint("lower the counts of its repetitions, or use ASCII classes such as `[0-9]` for `\\d`")
+        .with_hint(
+            "lower the counts of its repetitions, or use ASCII classes such as `[0-9]` for `\\d`",
+        )
 }
 
 #[cold]

@@ -15,7 +15,7 @@ use regex_automata::util::primitives::StateID;
 use crate::text::strings::Rows;
 
 /// Rows that are read in step; more do not fit into the registers of a processor.
-pub(super) const GROUP: usize = 8;
+const GROUP: usize = 8;
 
 /// Bytes of a row that are laid out at a time.
 const WINDOW: usize = 32;
@@ -41,7 +41,8 @@ pub(super) struct Table {
 impl Table {
     /// The table of an automaton, if it has few enough states.
     pub(super) fn of(dfa: &dense::DFA<Vec<u32>>, start: StateID) -> Option<Self> {
-        let mut table = Self { next: vec![0; 1 << 16].into_boxed_slice().try_into().ok()?, start: 0 };
+        let mut table =
+            Self { next: vec![0; 1 << 16].into_boxed_slice().try_into().ok()?, start: 0 };
         let mut states = States { dfa, numbers: HashMap::new(), todo: Vec::new() };
         table.fill(FAILS, |_| Some(FAILS))?;
         table.start = states.number(start)?;
@@ -80,28 +81,55 @@ impl Table {
         self.step(state, END) == MATCHES
     }
 
-    /// Bit i: row `first + i` matches; `lengths[i]` is at most its length.
+    /// Bit i: row `first + i` matches; only for the rows whose bit in `valid` is set.
     #[inline]
-    pub(super) fn group(&self, rows: &impl Rows, first: usize, lengths: &[usize]) -> u64 {
-        let longest = lengths.iter().fold(0, |longest, length| longest.max(*length));
-        let mut states = [self.start; GROUP];
-        let mut text = [[END; WINDOW]; GROUP];
-        for from in (0..=longest).step_by(WINDOW) {
-            for (i, (window, length)) in text.iter_mut().zip(lengths).enumerate() {
-                rows.window(first + i, from.min(*length), window);
-                pad(window, length.saturating_sub(from));
+    pub(super) fn block(&self, rows: &impl Rows, first: usize, valid: u64) -> u64 {
+        let last = rows.count() - 1;
+        let mut matched = 0;
+        for group in (0..64).step_by(GROUP) {
+            if valid >> group & ((1 << GROUP) - 1) == 0 {
+                continue;
             }
-            let steps = (longest - from + 1).min(WINDOW);
-            for at in 0..steps {
-                for (state, window) in states.iter_mut().zip(&text) {
-                    *state = self.step(*state, window[at]);
-                }
-            }
-            if states.iter().all(|state| *state <= FAILS) {
-                break;
+            // A row that is not asked for, or not there, is taken to be empty.
+            let at: [usize; GROUP] = std::array::from_fn(|i| (first + group + i).min(last));
+            let lengths: [usize; GROUP] = std::array::from_fn(|i| {
+                if valid >> (group + i) & 1 == 1 { rows.length(at[i]) } else { 0 }
+            });
+            let states = self.group(rows, &at, &lengths);
+            for (i, state) in states.iter().enumerate() {
+                matched |= u64::from(*state == MATCHES) << (group + i);
             }
         }
-        states.iter().rev().fold(0, |bits, state| bits << 1 | u64::from(*state == MATCHES))
+        matched
+    }
+
+    #[inline]
+    fn group(
+        &self,
+        rows: &impl Rows,
+        at: &[usize; GROUP],
+        lengths: &[usize; GROUP],
+    ) -> [State; GROUP] {
+        let longest = lengths.iter().fold(0, |longest, length| longest.max(*length));
+        let mut states = [self.start; GROUP];
+        let mut text = [[0; WINDOW]; GROUP];
+        let mut from = 0;
+        loop {
+            for i in 0..GROUP {
+                rows.window(at[i], from.min(lengths[i]), &mut text[i]);
+                pad(&mut text[i], lengths[i].saturating_sub(from));
+            }
+            let steps = (longest - from + 1).min(WINDOW);
+            for step in 0..steps {
+                for i in 0..GROUP {
+                    states[i] = self.step(states[i], text[i][step]);
+                }
+            }
+            from += WINDOW;
+            if from > longest || states.iter().all(|state| *state <= FAILS) {
+                return states;
+            }
+        }
     }
 }
 

@@ -1,0 +1,36 @@
+//! What went wrong with a file, in the library's words.
+
+use mlops_core::{Error, ErrorKind};
+use object_store::Error as StoreError;
+use parquet::errors::ParquetError;
+
+/// The error of a store; `url` is what the caller named.
+#[cold]
+pub(crate) fn of_store(url: &str, source: StoreError) -> Error {
+    let (kind, message) = match &source {
+        StoreError::NotFound { .. } => (ErrorKind::NotFound, "there is no such file"),
+        StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. } => {
+            (ErrorKind::Denied, "the store does not let the file be read")
+        }
+        StoreError::InvalidPath { .. } => (ErrorKind::Invalid, "no file can have this name"),
+        StoreError::NotSupported { .. } | StoreError::NotImplemented { .. } => {
+            (ErrorKind::Unsupported, "the store cannot do this")
+        }
+        StoreError::Precondition { .. } | StoreError::NotModified { .. } => {
+            (ErrorKind::Conflict, "the file was replaced while it was read")
+        }
+        StoreError::AlreadyExists { .. } => (ErrorKind::AlreadyExists, "the file exists already"),
+        _ => (ErrorKind::Unavailable, "the store did not answer"),
+    };
+    Error::new(kind, "validate.files", message).with("file", url).with_source(source)
+}
+
+/// A Parquet file that is not what it says.
+#[cold]
+pub(crate) fn of_parquet(url: &str, message: &'static str, source: ParquetError) -> Error {
+    let kind = match &source {
+        ParquetError::NYI(_) => ErrorKind::Unsupported,
+        _ => ErrorKind::Corrupt,
+    };
+    Error::new(kind, "validate.files", message).with("file", url).with_source(source)
+}

@@ -1,0 +1,259 @@
+//! `unique`, `distinctness` and the counts of different values: one memory of keys for all of them.
+
+use std::sync::Arc;
+
+use mlops_core::validation::{Counts, Exactness, Sample, Status};
+use mlops_core::{Error, ErrorKind, Result};
+use serde_json::json;
+
+use super::keyed::KeyColumns;
+use crate::bits;
+use crate::kernel::{Cache, Chunk, Finding, Fold, Judged, RowRule};
+use crate::keys::{
+    DistinctEstimate, DuplicateFilter, Duplicates, FinishOptions, KeyChunk, KeyStore, ReferenceSet,
+};
+use crate::memory::{KeysMemory, Memory};
+use crate::plan::{Conclude, Seen};
+
+/// Remembers every key.
+#[derive(Debug)]
+pub(crate) struct KeysFold {
+    pub(crate) key: KeyColumns,
+    /// Whether a null equals a null; if not, rows with one have no key.
+    pub(crate) nulls_equal: bool,
+    /// Only keys of this filter are remembered: the second of two passes.
+    pub(crate) suspects: Option<DuplicateFilter>,
+}
+
+impl KeysFold {
+    /// The rows that have a key, of those that may go in.
+    fn take(&self, keys: &KeyChunk, eligible: Option<&[u64]>, rows: usize) -> Vec<u64> {
+        let mut take = Vec::new();
+        match eligible {
+            Some(eligible) => take.extend_from_slice(eligible),
+            None => bits::fill(&mut take, rows),
+        }
+        if !self.nulls_equal || self.key.slots.len() == 1 {
+            bits::and_not(&mut take, &keys.any_null);
+        }
+        take
+    }
+}
+
+impl Fold for KeysFold {
+    fn memory(&self) -> Memory {
+        let store = KeyStore::new(&self.key.encoder);
+        Memory::Keys(Box::new(KeysMemory { store, without_key: 0 }))
+    }
+
+    fn fold(&self, chunk: &Chunk<'_>, eligible: Option<&[u64]>, memory: &mut Memory) -> Result<()> {
+        let Memory::Keys(memory) = memory else { return Err(other_memory()) };
+        let mut keys = KeyChunk::default();
+        self.key.encode(chunk, &mut keys)?;
+        if eligible.is_none() && !bits::any(&keys.any_null) && self.suspects.is_none() {
+            return memory.store.push(&keys, None);
+        }
+        let mut take = self.take(&keys, eligible, chunk.rows);
+        let eligible_rows = eligible.map_or(chunk.rows as u64, bits::count);
+        memory.without_key += eligible_rows - bits::count(&take);
+        if let Some(suspects) = &self.suspects {
+            let whole = std::mem::take(&mut take);
+            suspects.candidates(&keys, Some(&whole), &mut take);
+        }
+        memory.store.push(&keys, Some(&take))
+    }
+
+    fn second_pass(&self, memory: &Memory) -> Option<Arc<dyn RowRule>> {
+        let Memory::Keys(memory) = memory else { return None };
+        let all = FinishOptions { threads: 1, samples: 0, all: true };
+        let duplicated = memory.store.finish(&all).keys.unwrap_or_default();
+        let nulls = self.nulls_equal && self.key.slots.len() == 1 && memory.without_key > 1;
+        if duplicated.is_empty() && !nulls {
+            return None;
+        }
+        let set = ReferenceSet::of_keys(&duplicated, &memory.store);
+        Some(Arc::new(InKeys {
+            key: self.key.clone(),
+            set,
+            nulls,
+            nulls_compared: self.nulls_equal && self.key.slots.len() > 1,
+        }))
+    }
+}
+
+/// Rows whose key is one of some keys.
+#[derive(Debug)]
+pub(crate) struct InKeys {
+    pub(crate) key: KeyColumns,
+    pub(crate) set: ReferenceSet,
+    /// Whether rows without a key are meant too.
+    pub(crate) nulls: bool,
+    /// Whether a key with a null in it is a key.
+    pub(crate) nulls_compared: bool,
+}
+
+impl RowRule for InKeys {
+    fn judge(&self, chunk: &Chunk<'_>, _cache: &mut Cache, out: &mut Judged) -> Result<()> {
+        let mut keys = KeyChunk::default();
+        self.key.encode(chunk, &mut keys)?;
+        let mut missing = Vec::new();
+        self.set.missing_mask(&keys.keys, &mut missing);
+        bits::fill(&mut out.failed, chunk.rows);
+        bits::and_not(&mut out.failed, &missing);
+        if !self.nulls_compared {
+            bits::and_not(&mut out.failed, &keys.any_null);
+        }
+        if self.nulls {
+            bits::or(&mut out.failed, &keys.any_null);
+        }
+        Ok(())
+    }
+}
+
+/// Notes which keys may be there twice: the first of two passes.
+#[derive(Debug)]
+pub(crate) struct SuspectsFold {
+    pub(crate) keys: KeysFold,
+    pub(crate) expected_rows: u64,
+}
+
+impl Fold for SuspectsFold {
+    fn memory(&self) -> Memory {
+        let counters = DuplicateFilter::DEFAULT_COUNTERS;
+        Memory::Suspects(DuplicateFilter::new(self.expected_rows, counters))
+    }
+
+    fn fold(&self, chunk: &Chunk<'_>, eligible: Option<&[u64]>, memory: &mut Memory) -> Result<()> {
+        let Memory::Suspects(filter) = memory else { return Err(other_memory()) };
+        let mut keys = KeyChunk::default();
+        self.keys.key.encode(chunk, &mut keys)?;
+        let take = self.keys.take(&keys, eligible, chunk.rows);
+        filter.push(&keys, Some(&take));
+        Ok(())
+    }
+}
+
+/// Estimates how many keys there are.
+#[derive(Debug)]
+pub(crate) struct DistinctFold {
+    pub(crate) key: KeyColumns,
+}
+
+impl Fold for DistinctFold {
+    fn memory(&self) -> Memory {
+        Memory::Distinct(DistinctEstimate::default())
+    }
+
+    fn fold(&self, chunk: &Chunk<'_>, eligible: Option<&[u64]>, memory: &mut Memory) -> Result<()> {
+        let Memory::Distinct(estimate) = memory else { return Err(other_memory()) };
+        let mut keys = KeyChunk::default();
+        self.key.encode(chunk, &mut keys)?;
+        let mut take = Vec::new();
+        match eligible {
+            Some(eligible) => take.extend_from_slice(eligible),
+            None => bits::fill(&mut take, chunk.rows),
+        }
+        bits::and_not(&mut take, &keys.any_null);
+        estimate.push(&keys, Some(&take));
+        Ok(())
+    }
+}
+
+/// What the keys say, nulls that count as equal among them.
+fn duplicates(memory: &KeysMemory, nulls_equal: bool, samples: usize) -> Duplicates {
+    let mut found = memory.store.finish(&FinishOptions { threads: 1, samples, all: false });
+    // With several columns a null is part of the key; with one, the nulls are a key of their own.
+    if nulls_equal && memory.without_key > 0 {
+        found.rows += memory.without_key;
+        found.distinct += 1;
+        if memory.without_key > 1 {
+            found.duplicated += 1;
+            found.rows_involved += memory.without_key;
+            found.extra_rows += memory.without_key - 1;
+        }
+    }
+    found
+}
+
+/// No key twice.
+#[derive(Debug)]
+pub(crate) struct NoneTwice {
+    pub(crate) nulls_equal: bool,
+    pub(crate) mostly: mlops_core::validation::Mostly,
+}
+
+impl Conclude for NoneTwice {
+    fn conclude(&self, seen: &Seen<'_>) -> Finding {
+        let Some(Memory::Keys(memory)) = seen.memories.first() else {
+            return Finding::plain(Status::Vacuous).with_detail("the second pass has not been made");
+        };
+        let found = duplicates(memory, self.nulls_equal, seen.samples);
+        let skipped = if self.nulls_equal { 0 } else { memory.without_key };
+        let judged = seen.rows - skipped;
+        let status = match judged {
+            0 => Status::Vacuous,
+            _ if self.mostly.accepts(found.rows_involved, judged) => Status::Passed,
+            _ => Status::Failed,
+        };
+        let detail = (found.duplicated > 0).then(|| {
+            format!(
+                "{} keys are there more than once; {} rows would have to go",
+                found.duplicated, found.extra_rows
+            )
+        });
+        let samples = found
+            .samples
+            .iter()
+            .map(|(_, rows)| Sample { row: None, values: Vec::new(), count: Some(*rows) })
+            .collect();
+        Finding {
+            status,
+            counts: Counts { judged, failed: found.rows_involved, skipped, filtered: 0 },
+            observed: None,
+            detail,
+            samples,
+        }
+    }
+}
+
+/// Different keys as a share of rows with one.
+#[derive(Debug)]
+pub(crate) struct ShareDistinct {
+    pub(crate) min: Option<f64>,
+    pub(crate) max: Option<f64>,
+    pub(crate) method: Exactness,
+    pub(crate) name: String,
+}
+
+impl Conclude for ShareDistinct {
+    fn conclude(&self, seen: &Seen<'_>) -> Finding {
+        let (distinct, rows) = match seen.memories.as_slice() {
+            [Memory::Keys(memory), ..] => {
+                let found = duplicates(memory, false, 0);
+                (found.distinct, found.rows)
+            }
+            [Memory::Distinct(estimate), Memory::Metric(counts), ..] => {
+                (estimate.count(), counts.values())
+            }
+            _ => (0, 0),
+        };
+        if rows == 0 {
+            return Finding::plain(Status::Vacuous);
+        }
+        let share = (distinct.min(rows) as f64) / rows as f64;
+        seen.metrics.borrow_mut().insert(self.name.clone(), share);
+        let low = self.min.is_some_and(|min| share < min);
+        let high = self.max.is_some_and(|max| share > max);
+        let status = if low || high { Status::Failed } else { Status::Passed };
+        let mut finding = Finding::plain(status).with_observed(json!(share));
+        finding.counts.judged = rows;
+        finding.counts.skipped = seen.rows - rows;
+        let about = if self.method == Exactness::Sketch { "about " } else { "" };
+        finding.with_detail(format!("{about}{distinct} different keys in {rows} rows"))
+    }
+}
+
+#[cold]
+pub(crate) fn other_memory() -> Error {
+    Error::new(ErrorKind::Internal, "validate", "a fold was given another fold's memory")
+}
