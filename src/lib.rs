@@ -37,6 +37,8 @@ mod workspace;
 
 pub use mlops_core::*;
 pub use mlops_registry::*;
+#[cfg(feature = "validate")]
+pub use mlops_validate as validate;
 pub use workspace::{Swept, Workspace, WorkspaceBuilder};
 
 /// The README's program compiles; `examples/quickstart.rs` is the same, to be run.

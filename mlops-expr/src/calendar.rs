@@ -141,7 +141,8 @@ pub(crate) fn parse_interval(text: &str) -> Option<Interval> {
             interval.nanos = interval.nanos.checked_add(if negative { -nanos } else { nanos })?;
             continue;
         }
-        let count: i64 = plain.parse().ok().filter(|_| plain.starts_with(|c: char| c.is_ascii_digit()))?;
+        let count: i64 =
+            plain.parse().ok().filter(|_| plain.starts_with(|c: char| c.is_ascii_digit()))?;
         let count = if negative { -count } else { count };
         let unit = words.next()?.to_ascii_lowercase();
         let mut nanos = |each: i64| {

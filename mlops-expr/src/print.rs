@@ -23,9 +23,8 @@ fn strength(node: &Node) -> u8 {
         Kind::Binary(Concat, ..) => 7,
         Kind::Binary(Add | Subtract, ..) => 8,
         Kind::Binary(Multiply | Divide | Modulo, ..) => 9,
-        Kind::Negate(_) => 10,
         // `-(-5)`, because `--` begins a comment.
-        Kind::Literal(Literal::Exact(i128::MIN..0, _)) => 10,
+        Kind::Negate(_) | Kind::Literal(Literal::Exact(i128::MIN..0, _)) => 10,
         Kind::Literal(Literal::Float(value)) if value.is_sign_negative() => 10,
         _ => 12,
     }

@@ -47,7 +47,9 @@ impl Type {
             DataType::UInt64 => Self::UInt64,
             DataType::Float16 | DataType::Float32 => Self::Float32,
             DataType::Float64 => Self::Float64,
-            DataType::Decimal32(p, s) | DataType::Decimal64(p, s) | DataType::Decimal128(p, s)
+            DataType::Decimal32(p, s)
+            | DataType::Decimal64(p, s)
+            | DataType::Decimal128(p, s)
             | DataType::Decimal256(p, s) => {
                 // A negative scale is zeros before the dot.
                 let (precision, scale) = (i32::from(*p) - i32::from((*s).min(0)), (*s).max(0));

@@ -81,8 +81,7 @@ impl RowRule for CustomRule {
                 .with("answers", answer.len()));
         }
         bits::fill(&mut out.failed, chunk.rows);
-        for (word, passed) in
-            out.failed.iter_mut().zip(answer.values().bit_chunks().iter_padded())
+        for (word, passed) in out.failed.iter_mut().zip(answer.values().bit_chunks().iter_padded())
         {
             *word &= !passed;
         }

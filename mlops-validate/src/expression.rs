@@ -75,12 +75,7 @@ impl Condition {
         self.truth(chunk, mask, &mut unknown)
     }
 
-    fn truth(
-        &self,
-        chunk: &Chunk<'_>,
-        truth: &mut Vec<u64>,
-        unknown: &mut Vec<u64>,
-    ) -> Result<()> {
+    fn truth(&self, chunk: &Chunk<'_>, truth: &mut Vec<u64>, unknown: &mut Vec<u64>) -> Result<()> {
         let batch = batch_of(chunk, &self.slots, &self.schema)?;
         self.bound.truth(&batch, truth, unknown)
     }

@@ -110,16 +110,26 @@ pub(crate) trait Fold: Debug + Send + Sync {
     fn memory(&self) -> Memory;
 
     /// Takes in the rows of a chunk: those of `eligible`, or all.
-    fn fold(
-        &self,
-        chunk: &Chunk<'_>,
-        eligible: Option<&[u64]>,
-        memory: &mut Memory,
-    ) -> Result<()>;
+    fn fold(&self, chunk: &Chunk<'_>, eligible: Option<&[u64]>, memory: &mut Memory) -> Result<()>;
 
     /// Takes in rows that were not read; `false` if it cannot.
     fn absorb(&self, _facts: &Facts<'_>, _memory: &mut Memory) -> bool {
         false
+    }
+
+    /// Whether it blames rows when all have been seen: [`Fold::second_pass`].
+    fn blames_later(&self) -> bool {
+        false
+    }
+
+    /// Whether it comes to no verdict without [`Fold::refine`].
+    fn needs_refining(&self) -> bool {
+        false
+    }
+
+    /// What is to be remembered in a second pass over the same rows, in the place of `memory`.
+    fn refine(&self, _memory: &Memory) -> Option<Arc<dyn Fold>> {
+        None
     }
 
     /// A rule that blames rows, for a second pass, if some are to be blamed.

@@ -16,6 +16,7 @@ mod plan;
 mod reference;
 mod rules;
 mod scalar;
+mod second;
 mod slots;
 mod source;
 mod state;

@@ -184,12 +184,15 @@ fn resolve(schema: &Schema, path: &str) -> Result<Slot> {
         nullable: field.is_nullable(),
     };
     let named = |name: &str| -> Result<Option<usize>> {
-        let mut found = schema.fields().iter().enumerate().filter(|(_, field)| field.name() == name);
+        let mut found =
+            schema.fields().iter().enumerate().filter(|(_, field)| field.name() == name);
         match (found.next(), found.next()) {
             (Some((index, _)), None) => Ok(Some(index)),
             (None, _) => Ok(None),
-            (Some(_), Some(_)) => Err(Error::invalid("suite", "the data has two columns of one name")
-                .with("column", format!("{name:?}"))),
+            (Some(_), Some(_)) => {
+                Err(Error::invalid("suite", "the data has two columns of one name")
+                    .with("column", format!("{name:?}")))
+            }
         }
     };
     if let Some(index) = named(path)? {

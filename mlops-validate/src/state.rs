@@ -8,9 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use arrow::array::{ArrayRef, RecordBatch};
-use mlops_core::validation::{
-    Counts, Evidence, Outcome, Report, Severity, Status,
-};
+use mlops_core::validation::{Counts, Evidence, Outcome, Report, Severity, Status};
 use mlops_core::{Error, Result};
 
 use crate::bits;
@@ -107,7 +105,8 @@ impl Todo {
 }
 
 /// Called for each chunk with the rows that fail, by check; only checks with failures are listed.
-pub(crate) type Blame<'a> = &'a mut dyn FnMut(&RecordBatch, u64, &[(usize, Vec<u64>)]) -> Result<()>;
+pub(crate) type Blame<'a> =
+    &'a mut dyn FnMut(&RecordBatch, u64, &[(usize, Vec<u64>)]) -> Result<()>;
 
 impl State {
     pub(crate) fn new(plan: Plan, first_row: u64) -> Self {
@@ -185,7 +184,8 @@ impl State {
         let timed = rows >= TIMED_ROWS;
 
         filters.resize_with(plan.filters.len(), Vec::new);
-        for ((filter, mask), let_in) in plan.filters.iter().zip(&mut *filters).zip(&mut seen.let_in) {
+        for ((filter, mask), let_in) in plan.filters.iter().zip(&mut *filters).zip(&mut seen.let_in)
+        {
             filter.rows_where_true(&chunk, mask)?;
             *let_in += bits::count(mask);
         }
@@ -246,8 +246,8 @@ impl State {
             }
             let Proof::Counted { failed, null } = rule.prove(facts) else { continue };
             let tally = &mut self.seen.tallies[number];
-            let fails = failed > 0
-                || null > 0 && *nulls == mlops_core::validation::NullPolicy::Fail;
+            let fails =
+                failed > 0 || null > 0 && *nulls == mlops_core::validation::NullPolicy::Fail;
             // A failing row is worth reading as long as samples of it are wanted.
             if fails && (need_rows || tally.samples.len() < plan.samples) {
                 continue;
@@ -369,6 +369,10 @@ impl State {
                     samples: plan.samples,
                 };
                 let mut finding = conclude.conclude(&seen);
+                let blamed = self.seen.tallies[number].take_samples();
+                if !blamed.is_empty() {
+                    finding.samples = blamed;
+                }
                 finding.counts.filtered = rows - let_in;
                 let decided = folds.iter().map(|fold| self.seen.folded_by_statistics[*fold]).min();
                 let nanos: u64 = folds.iter().map(|fold| self.seen.fold_nanos[*fold]).sum();
@@ -446,9 +450,11 @@ fn check_schema(plan: &Plan, batch: &RecordBatch) -> Result<()> {
             .collect();
         fields.join(", ")
     };
-    let difference = expected.fields().iter().zip(found.fields()).find(|(a, b)| {
-        a.name() != b.name() || a.data_type() != b.data_type()
-    });
+    let difference = expected
+        .fields()
+        .iter()
+        .zip(found.fields())
+        .find(|(a, b)| a.name() != b.name() || a.data_type() != b.data_type());
     let error = Error::invalid("validate", "a batch is of another schema than the first");
     Err(match difference {
         Some((a, b)) => error

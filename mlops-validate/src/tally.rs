@@ -94,7 +94,8 @@ impl Tally {
         for row in bits::rows(failed) {
             let number = chunk.first_row + row as u64;
             if self.samples.len() >= most {
-                let Some(last) = (0..self.samples.len()).max_by_key(|i| self.samples[*i].row) else {
+                let Some(last) = (0..self.samples.len()).max_by_key(|i| self.samples[*i].row)
+                else {
                     return;
                 };
                 if self.samples[last].row < number {

@@ -13,6 +13,7 @@ mod models;
 mod moves;
 mod page;
 mod store;
+mod validate;
 
 #[test]
 fn every_block_of_the_documentation_is_what_the_command_prints() {

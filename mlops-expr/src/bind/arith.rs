@@ -15,11 +15,11 @@ use crate::types::{INT, Type, finer, tick};
 impl Binder<'_> {
     pub(super) fn negate(&self, at: usize, a: Typed) -> Result<Typed> {
         let (a, ty) = match a.ty() {
-            Type::Int(..) => (self.converted(a, &INT)?, INT),
-            Type::UInt64 => (self.converted(a, &INT)?, INT),
+            Type::Int(..) | Type::UInt64 => (self.converted(a, &INT)?, INT),
             Type::Interval => {
                 if let Some(Scalar::Interval(i)) = a.node.literal() {
-                    let negated = (i.months.checked_neg(), i.days.checked_neg(), i.nanos.checked_neg());
+                    let negated =
+                        (i.months.checked_neg(), i.days.checked_neg(), i.nanos.checked_neg());
                     if let (Some(months), Some(days), Some(nanos)) = negated {
                         let interval = Interval { months, days, nanos };
                         return self.literal(at, &Literal::Interval(interval));
@@ -37,7 +37,13 @@ impl Binder<'_> {
         self.make(at, Op::Negate(a.node.into()), ty, true)
     }
 
-    pub(super) fn binary(&self, at: usize, op: Binary, mut a: Typed, mut b: Typed) -> Result<Typed> {
+    pub(super) fn binary(
+        &self,
+        at: usize,
+        op: Binary,
+        mut a: Typed,
+        mut b: Typed,
+    ) -> Result<Typed> {
         if op == Binary::Concat {
             self.need_text(&a)?;
             self.need_text(&b)?;
@@ -66,9 +72,9 @@ impl Binder<'_> {
         }
         let error = self.source.fail(at, format_args!("{ta} {} {tb} has no meaning", op.sign()));
         Err(match (&ta, &tb) {
-            (Type::Text, _) | (_, Type::Text) if op == Binary::Add => {
-                error.with_hint("texts are joined by ||; a text becomes a number by TRY_CAST(x AS DOUBLE)")
-            }
+            (Type::Text, _) | (_, Type::Text) if op == Binary::Add => error.with_hint(
+                "texts are joined by ||; a text becomes a number by TRY_CAST(x AS DOUBLE)",
+            ),
             (Type::Text, _) | (_, Type::Text) => error.with_hint("TRY_CAST(x AS DOUBLE)"),
             (Type::Timestamp(..), other) | (other, Type::Timestamp(..)) if other.is_number() => {
                 error.with_hint("a span of time is an interval: INTERVAL '1 day'")
@@ -80,7 +86,9 @@ impl Binder<'_> {
     /// What a literal becomes in arithmetic: points in time by the rules of comparisons.
     fn meet(&self, typed: &mut Typed, other: &Type) -> Result<()> {
         match (&typed.free, other) {
-            (Some(Literal::Null), other) if !matches!(other, Type::Interval) => self.adopt(typed, other),
+            (Some(Literal::Null), other) if !matches!(other, Type::Interval) => {
+                self.adopt(typed, other)
+            }
             (Some(Literal::Text(_)), Type::Date | Type::Timestamp(..))
             | (Some(Literal::Timestamp(..)), Type::Timestamp(..))
             | (Some(Literal::Interval(_)), Type::Duration(_)) => self.adopt(typed, other),
@@ -90,21 +98,24 @@ impl Binder<'_> {
 
     fn numbers(&self, at: usize, op: Binary, a: Typed, b: Typed) -> Result<Typed> {
         let (kind, ty, a, b) = match (a.ty().digits(), b.ty().digits()) {
-            (Some(da), Some(db)) => match (a.ty(), b.ty()) {
-                (Type::Decimal(..), _) | (_, Type::Decimal(..)) => {
-                    let (da, db) = (written_digits(&a, da), written_digits(&b, db));
-                    let Some((precision, scale)) = decimal(op, da, db) else {
-                        let problem = "the result would have more than 38 digits after its dot";
-                        let error = self.source.fail(at, problem);
-                        return Err(error.with_hint("CAST(x AS DECIMAL(38, 10)) one side first"));
-                    };
-                    let kind = Arith::Decimal { a: da.1, b: db.1, precision, scale };
-                    (kind, Type::Decimal(precision, scale), a, b)
-                }
-                _ => (Arith::Int, INT, self.converted(a, &INT)?, self.converted(b, &INT)?),
-            },
+            (Some(da), Some(db))
+                if [a.ty(), b.ty()].iter().any(|ty| matches!(ty, Type::Decimal(..))) =>
+            {
+                let (da, db) = (written_digits(&a, da), written_digits(&b, db));
+                let Some((precision, scale)) = decimal(op, da, db) else {
+                    let problem = "the result would have more than 38 digits after its dot";
+                    let error = self.source.fail(at, problem);
+                    return Err(error.with_hint("CAST(x AS DECIMAL(38, 10)) one side first"));
+                };
+                let kind = Arith::Decimal { a: da.1, b: db.1, precision, scale };
+                (kind, Type::Decimal(precision, scale), a, b)
+            }
+            (Some(_), Some(_)) => {
+                (Arith::Int, INT, self.converted(a, &INT)?, self.converted(b, &INT)?)
+            }
             _ => {
-                let (a, b) = (self.converted(a, &Type::Float64)?, self.converted(b, &Type::Float64)?);
+                let (a, b) =
+                    (self.converted(a, &Type::Float64)?, self.converted(b, &Type::Float64)?);
                 (Arith::Float, Type::Float64, a, b)
             }
         };
@@ -125,7 +136,8 @@ impl Binder<'_> {
         let span = if op == Binary::Add {
             Some(span)
         } else {
-            let parts = (span.months.checked_neg(), span.days.checked_neg(), span.nanos.checked_neg());
+            let parts =
+                (span.months.checked_neg(), span.days.checked_neg(), span.nanos.checked_neg());
             match parts {
                 (Some(months), Some(days), Some(nanos)) => Some(Interval { months, days, nanos }),
                 _ => None,
@@ -165,7 +177,8 @@ impl Binder<'_> {
             })?,
             Type::Timestamp(..) | Type::Date => 0,
             other => {
-                let error = self.fail(point, format_args!("expected a date or timestamp, found {other}"));
+                let error =
+                    self.fail(point, format_args!("expected a date or timestamp, found {other}"));
                 return Err(error);
             }
         };
@@ -243,7 +256,9 @@ fn difference(op: Binary, a: &Type, b: &Type) -> Option<(Arith, Type)> {
         (Type::Date, Type::Int(..)) => Some((plain(true), Type::Date)),
         (Type::Int(..), Type::Date) if !minus => Some((plain(true), Type::Date)),
         (Type::Date, Type::Date) if minus => Some((plain(false), INT)),
-        (Type::Timestamp(a, za), Type::Timestamp(b, zb)) if minus && za.is_some() == zb.is_some() => {
+        (Type::Timestamp(a, za), Type::Timestamp(b, zb))
+            if minus && za.is_some() == zb.is_some() =>
+        {
             let unit = finer(*a, *b);
             Some((scaled(*a, *b, unit), Type::Duration(unit)))
         }

@@ -70,7 +70,17 @@ const FUNCTIONS: [(&str, usize, usize); 50] = [
 ];
 
 const AGGREGATES: [&str; 12] = [
-    "count", "sum", "avg", "mean", "min", "max", "median", "stddev", "variance", "first", "last",
+    "count",
+    "sum",
+    "avg",
+    "mean",
+    "min",
+    "max",
+    "median",
+    "stddev",
+    "variance",
+    "first",
+    "last",
     "row_number",
 ];
 
@@ -184,12 +194,10 @@ impl Binder<'_> {
                 let (clock, ty) = (self.clock(&point)?, point.node.ty.clone());
                 self.make(at, Op::Call(Call::Truncate(unit, clock), vec![point.node]), ty, true)
             }
-            _ if all.len() == 1 && PARTS.iter().any(|(part, _)| *part == name) => {
-                match all.pop() {
-                    Some(point) => self.extract(at, name, point),
-                    None => Err(self.unknown(at, name)),
-                }
-            }
+            _ if all.len() == 1 && PARTS.iter().any(|(part, _)| *part == name) => match all.pop() {
+                Some(point) => self.extract(at, name, point),
+                None => Err(self.unknown(at, name)),
+            },
             _ => self.of_texts(at, name, all),
         }
     }
@@ -247,7 +255,9 @@ impl Binder<'_> {
         let float_only = matches!(f, Number::Sqrt | Number::Exp | Number::Ln | Number::Log10);
         let (a, ty) = match a.ty() {
             Type::Null => return self.make(at, Op::Literal(Scalar::Null), Type::Null, true),
-            ty if float_only || ty.is_float() => (self.converted(a, &Type::Float64)?, Type::Float64),
+            ty if float_only || ty.is_float() => {
+                (self.converted(a, &Type::Float64)?, Type::Float64)
+            }
             Type::Decimal(p, s) => {
                 let ty = match f {
                     Number::Abs => Type::Decimal(*p, *s),
@@ -297,7 +307,12 @@ impl Binder<'_> {
         if let (Type::Duration(unit), Part::Epoch) = (point.ty(), part) {
             let per_day = 86_400 * (1_000_000_000 / crate::types::tick(*unit));
             let clock = crate::eval::arith::Clock { per_day, offset: 0 };
-            return self.make(at, Op::Call(Call::Extract(part, clock), vec![point.node]), INT, true);
+            return self.make(
+                at,
+                Op::Call(Call::Extract(part, clock), vec![point.node]),
+                INT,
+                true,
+            );
         }
         if *point.ty() == Type::Null {
             return self.make(at, Op::Literal(Scalar::Null), INT, true);
@@ -315,14 +330,12 @@ impl Binder<'_> {
     }
 
     fn part(&self, at: usize, word: &str) -> Result<Part> {
-        match PARTS.iter().find(|(name, _)| *name == word) {
-            Some((_, part)) => Ok(*part),
-            None => {
-                let problem = format!("unknown part `{}`", cut(word, 40));
-                let known = listed(PARTS[..14].iter().map(|(name, _)| *name));
-                Err(self.source.fail(at, problem).with_hint(format!("parts: {known}")))
-            }
+        if let Some((_, part)) = PARTS.iter().find(|(name, _)| *name == word) {
+            return Ok(*part);
         }
+        let problem = format!("unknown part `{}`", cut(word, 40));
+        let known = listed(PARTS[..14].iter().map(|(name, _)| *name));
+        Err(self.source.fail(at, problem).with_hint(format!("parts: {known}")))
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod arith;
 mod call;
+mod condition;
 mod operand;
 
 use std::sync::Arc;
@@ -12,9 +13,7 @@ use std::sync::Arc;
 use arrow::datatypes::{FieldRef, Schema};
 use mlops_core::{Error, Result};
 
-use crate::ast::{self, Comparison, Is, Kind, Like, Literal};
-use crate::eval::compare::Class;
-use crate::eval::matching::Pattern;
+use crate::ast::{self, Comparison, Kind, Literal};
 use crate::eval::vector::Scalar;
 use crate::eval::{Node, Op, Rows};
 use crate::parameters::{Parameter, Parameters};
@@ -36,7 +35,9 @@ pub(crate) fn bind(
     if let (Op::Column(_, path), Type::Struct(_) | Type::Other(_)) = (&typed.node.op, typed.ty())
         && !path.is_empty()
     {
-        return Err(binder.fail(&typed, format_args!("a field of type {} cannot be had alone", typed.ty())));
+        return Err(
+            binder.fail(&typed, format_args!("a field of type {} cannot be had alone", typed.ty()))
+        );
     }
     Ok(typed.node)
 }
@@ -69,10 +70,13 @@ impl Binder<'_> {
     }
 
     /// A node of children; computed now, if all of them are literals.
+    #[expect(clippy::unused_self, reason = "it reads like the others, which need the source")]
     fn make(&self, at: usize, op: Op, ty: Type, nullable: bool) -> Result<Typed> {
         let constant = match &op {
             Op::Literal(_) | Op::Column(..) => false,
-            Op::Not(a) | Op::Is(a, ..) | Op::Match(a, ..) | Op::Negate(a) | Op::Convert(a) => known(a),
+            Op::Not(a) | Op::Is(a, ..) | Op::Match(a, ..) | Op::Negate(a) | Op::Convert(a) => {
+                known(a)
+            }
             Op::InInts(a, ..) | Op::InTexts(a, ..) | Op::Shift(a, ..) => known(a),
             Op::And(all) | Op::Or(all) | Op::Call(_, all) => all.iter().all(known),
             Op::Compare(_, _, ab) | Op::Arith(_, _, ab) => ab.iter().all(known),
@@ -100,25 +104,13 @@ impl Binder<'_> {
             Kind::Column(path) => self.column(at, path),
             Kind::Parameter(name) => self.parameter(at, name),
             Kind::Negate(a) => self.negate(at, self.bind(a)?),
-            Kind::Not(a) => {
-                let a = self.condition(a)?;
-                let nullable = a.nullable;
-                self.make(at, Op::Not(a.into()), Type::Bool, nullable)
-            }
+            Kind::Not(a) => self.negated(at, a),
             Kind::And(terms) => self.chain(at, terms, Op::And),
             Kind::Or(terms) => self.chain(at, terms, Op::Or),
             Kind::Binary(op, a, b) => self.binary(at, *op, self.bind(a)?, self.bind(b)?),
             Kind::Compare(op, a, b) => self.compare(at, *op, self.bind(a)?, self.bind(b)?),
-            Kind::Is(a, is, negated) => {
-                let typed = self.bind(a)?;
-                if *is != Is::Null {
-                    self.need_bool(&typed)?;
-                }
-                self.make(at, Op::Is(typed.node.into(), *is, *negated), Type::Bool, false)
-            }
-            Kind::Between(value, low, high, negated) => {
-                self.between(at, self.bind(value)?, self.bind(low)?, self.bind(high)?, *negated)
-            }
+            Kind::Is(a, is, negated) => self.is(at, a, *is, *negated),
+            Kind::Between(a, low, high, negated) => self.between(at, [a, low, high], *negated),
             Kind::In(value, list, negated) => self.within(at, value, list, *negated),
             Kind::Like(like) => self.like(at, like),
             Kind::Case(operand, arms, last) => {
@@ -169,7 +161,9 @@ impl Binder<'_> {
                 let near = nearest(name, self.parameters.names());
                 return Err(match near {
                     Some(near) => error.with_hint(format!("did you mean `:{near}`?")),
-                    None if self.parameters.is_empty() => error.with_hint("no parameters are given"),
+                    None if self.parameters.is_empty() => {
+                        error.with_hint("no parameters are given")
+                    }
                     None => error.with_hint(format!("given: {}", listed(self.parameters.names()))),
                 });
             }
@@ -185,8 +179,15 @@ impl Binder<'_> {
         let mut indices = Vec::new();
         for name in &path[1..] {
             let Type::Struct(fields) = Type::of(field.data_type()) else {
-                let problem = format!("`{}` has no fields: it is {}", cut(field.name(), 40), field.data_type());
-                return Err(self.source.fail(at, problem).with_hint("a name with a dot stands in \"double quotes\""));
+                let problem = format!(
+                    "`{}` has no fields: it is {}",
+                    cut(field.name(), 40),
+                    field.data_type()
+                );
+                return Err(self
+                    .source
+                    .fail(at, problem)
+                    .with_hint("a name with a dot stands in \"double quotes\""));
             };
             let index = self.field(at, "field", name, &fields)?;
             indices.push(index);
@@ -204,9 +205,9 @@ impl Binder<'_> {
         let mut found = fields.iter().enumerate().filter(|(_, field)| field.name() == name);
         match (found.next(), found.next()) {
             (Some((index, _)), None) => Ok(index),
-            (Some(_), Some(_)) => {
-                Err(self.source.fail(at, format_args!("two {what}s are called `{}`", cut(name, 40))))
-            }
+            (Some(_), Some(_)) => Err(self
+                .source
+                .fail(at, format_args!("two {what}s are called `{}`", cut(name, 40)))),
             (None, _) => {
                 let problem = format!("no {what} `{}`", cut(name, 40));
                 let error = self.source.fail(at, problem);
@@ -249,105 +250,6 @@ impl Binder<'_> {
         self.make(at, Op::Compare(op, class, [a.node, b.node].into()), Type::Bool, nullable)
     }
 
-    fn between(&self, at: usize, mut value: Typed, mut low: Typed, mut high: Typed, negated: bool) -> Result<Typed> {
-        if value.free.is_some() {
-            // A literal takes another type for each side; there is nothing to compute twice.
-            let low = self.compare(at, Comparison::Ge, value.clone(), low)?;
-            let high = self.compare(at, Comparison::Le, value, high)?;
-            return self.joined(at, vec![low, high], Op::And, negated);
-        }
-        let low_class = self.class(at, &mut value, &mut low)?;
-        let high_class = self.class(at, &mut value, &mut high)?;
-        let all = [value.node, low.node, high.node];
-        let nullable = all.iter().any(|node| node.nullable);
-        let op = Op::Between(low_class, high_class, all.into(), negated);
-        self.make(at, op, Type::Bool, nullable)
-    }
-
-    /// Conditions joined by AND or OR, and perhaps NOT of that.
-    fn joined(&self, at: usize, terms: Vec<Typed>, op: fn(Vec<Node>) -> Op, negated: bool) -> Result<Typed> {
-        let nullable = terms.iter().any(|term| term.node.nullable);
-        let terms = terms.into_iter().map(|term| term.node).collect();
-        let joined = self.make(at, op(terms), Type::Bool, nullable)?;
-        if !negated {
-            return Ok(joined);
-        }
-        self.make(at, Op::Not(joined.node.into()), Type::Bool, nullable)
-    }
-
-    fn within(&self, at: usize, value: &ast::Node, list: &[ast::Node], negated: bool) -> Result<Typed> {
-        let mut value = self.bind(value)?;
-        if value.free.is_some() {
-            let equal = |item| self.compare(at, Comparison::Eq, value.clone(), self.bind(item)?);
-            let terms = list.iter().map(equal).collect::<Result<Vec<_>>>()?;
-            return self.joined(at, terms, Op::Or, negated);
-        }
-        let mut items = Vec::with_capacity(list.len());
-        for item in list {
-            let mut item = self.bind(item)?;
-            let class = self.class(at, &mut value, &mut item)?;
-            items.push((class, item.node));
-        }
-        let nullable = value.node.nullable || items.iter().any(|(_, item)| item.nullable);
-        let value = Box::new(value.node);
-        let ints: Option<Vec<i64>> = items
-            .iter()
-            .map(|(class, item)| match (class, item.literal()) {
-                (Class::I64, Some(Scalar::I64(value))) => Some(*value),
-                _ => None,
-            })
-            .collect();
-        let texts: Option<Vec<Arc<str>>> = items
-            .iter()
-            .map(|(_, item)| match item.literal() {
-                Some(Scalar::Text(text)) => Some(text.clone()),
-                _ => None,
-            })
-            .collect();
-        let op = match (ints, texts) {
-            (Some(mut ints), _) => {
-                ints.sort_unstable();
-                Op::InInts(value, ints, negated)
-            }
-            (_, Some(mut texts)) => {
-                texts.sort_unstable();
-                Op::InTexts(value, texts, negated)
-            }
-            _ => Op::In(value, items, negated),
-        };
-        self.make(at, op, Type::Bool, nullable)
-    }
-
-    fn like(&self, at: usize, like: &Like) -> Result<Typed> {
-        let value = self.text(&like.value)?;
-        let pattern = self.text(&like.pattern)?;
-        self.matching(at, value, &pattern, |text| Pattern::new(text, like.style, like.escape), like.negated)
-    }
-
-    /// A match with a pattern that is known now.
-    fn matching(
-        &self,
-        at: usize,
-        value: Typed,
-        pattern: &Typed,
-        compile: impl FnOnce(&str) -> Result<Pattern, String>,
-        negated: bool,
-    ) -> Result<Typed> {
-        let pattern = match pattern.node.literal() {
-            Some(Scalar::Text(text)) => compile(text).map_err(|problem| {
-                self.fail(pattern, format_args!("this pattern is not understood: {problem}"))
-            })?,
-            Some(_) => return self.make(at, Op::Literal(Scalar::Null), Type::Bool, true),
-            None => {
-                return Err(self
-                    .fail(pattern, "a pattern has to be known before any row")
-                    .with_hint("a text or a parameter; or starts_with(), ends_with(), contains()"));
-            }
-        };
-        let nullable = value.node.nullable;
-        self.make(at, Op::Match(value.node.into(), pattern, negated), Type::Bool, nullable)
-    }
-
     /// A node that has to be a text.
     fn text(&self, node: &ast::Node) -> Result<Typed> {
         let typed = self.bind(node)?;
@@ -362,44 +264,6 @@ impl Binder<'_> {
                 .fail(typed, format_args!("expected a text, found {other}"))
                 .with_hint("CAST(x AS TEXT) makes one")),
         }
-    }
-
-    fn case(
-        &self,
-        at: usize,
-        operand: Option<&ast::Node>,
-        arms: &[(ast::Node, ast::Node)],
-        last: Option<&ast::Node>,
-    ) -> Result<Typed> {
-        let mut operand = operand.map(|operand| self.bind(operand)).transpose()?;
-        let mut whens = Vec::with_capacity(arms.len());
-        let mut thens = Vec::with_capacity(arms.len() + 1);
-        for (when, then) in arms {
-            whens.push(match &mut operand {
-                None => (Class::Bool, self.condition(when)?),
-                Some(operand) if operand.free.is_some() => {
-                    let when = self.bind(when)?;
-                    let equal = self.compare(when.at, Comparison::Eq, operand.clone(), when)?;
-                    (Class::Bool, equal.node)
-                }
-                Some(operand) => {
-                    let mut when = self.bind(when)?;
-                    (self.class(when.at, operand, &mut when)?, when.node)
-                }
-            });
-            thens.push(self.bind(then)?);
-        }
-        if let Some(last) = last {
-            thens.push(self.bind(last)?);
-        }
-        let has_last = last.is_some();
-        let (mut thens, ty) = self.unify(thens)?;
-        let nullable = !has_last || thens.iter().any(|then| then.nullable);
-        let last = if has_last { thens.pop().map(Box::new) } else { None };
-        let arms = whens.into_iter().zip(thens).map(|((class, when), then)| (class, when, then));
-        let operand = operand.filter(|operand| operand.free.is_none());
-        let op = Op::Case(operand.map(|operand| operand.node.into()), arms.collect(), last);
-        self.make(at, op, ty, nullable)
     }
 }
 

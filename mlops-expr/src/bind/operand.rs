@@ -18,7 +18,8 @@ use crate::types::{INT, Type, finer, tick};
 
 /// Nanoseconds in the wanted unit, or else in the first that holds them without loss.
 pub(super) fn in_unit(nanos: i128, wanted: Option<TimeUnit>) -> Option<(i64, TimeUnit)> {
-    let units = [TimeUnit::Microsecond, TimeUnit::Nanosecond, TimeUnit::Millisecond, TimeUnit::Second];
+    let units =
+        [TimeUnit::Microsecond, TimeUnit::Nanosecond, TimeUnit::Millisecond, TimeUnit::Second];
     wanted.into_iter().chain(units).find_map(|unit| {
         let each = i128::from(tick(unit));
         let value = (nanos % each == 0).then(|| i64::try_from(nanos / each).ok())??;
@@ -42,7 +43,9 @@ impl Binder<'_> {
                     return Ok(());
                 }
                 match in_unit(*nanos, Some(*unit)) {
-                    Some((value, unit)) => (Scalar::I64(value), Type::Timestamp(unit, zone.clone())),
+                    Some((value, unit)) => {
+                        (Scalar::I64(value), Type::Timestamp(unit, zone.clone()))
+                    }
                     None => return Ok(()),
                 }
             }
@@ -119,7 +122,9 @@ impl Binder<'_> {
                     return fail("the other side has no zone: leave the offset out");
                 }
                 if !zoned && zone.is_some() {
-                    return fail("the other side is an instant: add Z, or an offset such as +02:00");
+                    return fail(
+                        "the other side is an instant: add Z, or an offset such as +02:00",
+                    );
                 }
                 match in_unit(nanos, Some(*unit)) {
                     Some((value, unit)) => {
@@ -205,9 +210,8 @@ impl Binder<'_> {
                 let zone = if za == zb { za.clone() } else { Some(Arc::from("UTC")) };
                 Some(Type::Timestamp(finer(*a, *b), zone))
             }
-            (Type::Date, Type::Timestamp(unit, None)) | (Type::Timestamp(unit, None), Type::Date) => {
-                Some(Type::Timestamp(*unit, None))
-            }
+            (Type::Date, Type::Timestamp(unit, None))
+            | (Type::Timestamp(unit, None), Type::Date) => Some(Type::Timestamp(*unit, None)),
             (Type::Duration(a), Type::Duration(b)) => Some(Type::Duration(finer(*a, *b))),
             _ => None,
         };

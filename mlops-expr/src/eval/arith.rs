@@ -13,9 +13,18 @@ pub(crate) enum Arith {
     Int,
     Float,
     /// Scales of the operands, and precision and scale of the result.
-    Decimal { a: u8, b: u8, precision: u8, scale: u8 },
+    Decimal {
+        a: u8,
+        b: u8,
+        precision: u8,
+        scale: u8,
+    },
     /// What a tick of either side is in ticks of the result; whether that is a date.
-    Ticks { a: i64, b: i64, date: bool },
+    Ticks {
+        a: i64,
+        b: i64,
+        date: bool,
+    },
 }
 
 /// How a point in time counts: ticks in a second, or in a day for a date; seconds ahead of UTC.
@@ -25,7 +34,13 @@ pub(crate) struct Clock {
     pub(crate) offset: i64,
 }
 
-pub(crate) fn calculate(kind: Arith, op: Binary, a: &Vector<'_>, b: &Vector<'_>, rows: usize) -> Vector<'static> {
+pub(crate) fn calculate(
+    kind: Arith,
+    op: Binary,
+    a: &Vector<'_>,
+    b: &Vector<'_>,
+    rows: usize,
+) -> Vector<'static> {
     let mut nulls = either(a.unknown(rows), b.unknown(rows).as_ref());
     let data = match (kind, &a.data, &b.data) {
         (Arith::Float, Data::F64(a), Data::F64(b)) => Data::F64(floats(op, a, b)),

@@ -7,7 +7,8 @@
 use std::cmp::Ordering;
 
 use super::mask::{Mask, either};
-use super::vector::{Data, Values, Vector};
+use super::number::float_order;
+use super::vector::{Data, Texts, Values, Vector};
 use crate::ast::Comparison;
 
 /// How two values are compared.
@@ -51,7 +52,13 @@ pub(crate) fn compare(
     Vector { data: Data::Bool(truth), nulls }
 }
 
-fn distinct(class: Class, op: Comparison, a: &Vector<'_>, b: &Vector<'_>, rows: usize) -> Vector<'static> {
+fn distinct(
+    class: Class,
+    op: Comparison,
+    a: &Vector<'_>,
+    b: &Vector<'_>,
+    rows: usize,
+) -> Vector<'static> {
     let zeros = || Mask::zeros(rows);
     let (na, nb) = (a.unknown(rows).unwrap_or_else(zeros), b.unknown(rows).unwrap_or_else(zeros));
     let one = na.clone().zip(&nb, |a, b| a ^ b);
@@ -78,6 +85,9 @@ fn values(class: Class, op: Comparison, a: &Vector<'_>, b: &Vector<'_>, rows: us
             (Some(a), Some(b)) => ordered(op, rows, |i| decimals(a(i), sa, b(i), sb)),
             _ => Mask::zeros(rows),
         },
+        (Class::ExactFloat(0), Data::I64(a), Data::F64(b)) => {
+            ordered(op, rows, |i| exact_float(a.get(i).into(), 0, b.get(i)))
+        }
         (Class::ExactFloat(scale), a, Data::F64(b)) => match exact(a) {
             Some(a) => ordered(op, rows, |i| exact_float(a(i), scale, b.get(i))),
             None => Mask::zeros(rows),
@@ -86,11 +96,7 @@ fn values(class: Class, op: Comparison, a: &Vector<'_>, b: &Vector<'_>, rows: us
             Some(b) => ordered(op, rows, |i| exact_float(b(i), scale, a.get(i)).reverse()),
             None => Mask::zeros(rows),
         },
-        (Class::Text, Data::Text(a), Data::Text(b)) => match op {
-            Comparison::Eq => Mask::of_fn(rows, |i| a.get(i) == b.get(i)),
-            Comparison::Ne => Mask::of_fn(rows, |i| a.get(i) != b.get(i)),
-            op => ordered(op, rows, |i| a.get(i).cmp(b.get(i))),
-        },
+        (Class::Text, Data::Text(a), Data::Text(b)) => texts(op, a, b, rows),
         _ => Mask::zeros(rows),
     }
 }
@@ -105,13 +111,29 @@ fn exact<'a>(data: &'a Data<'_>) -> Option<Box<dyn Fn(usize) -> i128 + 'a>> {
 }
 
 fn ordered(op: Comparison, rows: usize, f: impl Fn(usize) -> Ordering) -> Mask {
+    Mask::of_fn(rows, |i| holds(op, f(i)))
+}
+
+/// Byte by byte, which is the order of Unicode scalar values.
+fn texts(op: Comparison, a: &Texts<'_>, b: &Texts<'_>, rows: usize) -> Mask {
+    match (op, a, b) {
+        (Comparison::Eq, a, Texts::Same(b)) => a.test(rows, |a| a == &**b),
+        (Comparison::Ne, a, Texts::Same(b)) => a.test(rows, |a| a != &**b),
+        (op, a, Texts::Same(b)) => a.test(rows, |a| holds(op, a.cmp(b))),
+        (Comparison::Eq, a, b) => Mask::of_fn(rows, |i| a.get(i) == b.get(i)),
+        (Comparison::Ne, a, b) => Mask::of_fn(rows, |i| a.get(i) != b.get(i)),
+        (op, a, b) => ordered(op, rows, |i| a.get(i).cmp(b.get(i))),
+    }
+}
+
+fn holds(op: Comparison, order: Ordering) -> bool {
     match op {
-        Comparison::Eq | Comparison::NotDistinct => Mask::of_fn(rows, |i| f(i).is_eq()),
-        Comparison::Ne | Comparison::Distinct => Mask::of_fn(rows, |i| f(i).is_ne()),
-        Comparison::Lt => Mask::of_fn(rows, |i| f(i).is_lt()),
-        Comparison::Le => Mask::of_fn(rows, |i| f(i).is_le()),
-        Comparison::Gt => Mask::of_fn(rows, |i| f(i).is_gt()),
-        Comparison::Ge => Mask::of_fn(rows, |i| f(i).is_ge()),
+        Comparison::Eq | Comparison::NotDistinct => order.is_eq(),
+        Comparison::Ne | Comparison::Distinct => order.is_ne(),
+        Comparison::Lt => order.is_lt(),
+        Comparison::Le => order.is_le(),
+        Comparison::Gt => order.is_gt(),
+        Comparison::Ge => order.is_ge(),
     }
 }
 
@@ -129,7 +151,12 @@ fn bools(op: Comparison, a: &Mask, b: &Mask, rows: usize) -> Mask {
 }
 
 /// Integers of any width.
-pub(super) fn integers<T: Copy + Ord>(op: Comparison, a: &Values<'_, T>, b: &Values<'_, T>, rows: usize) -> Mask {
+pub(super) fn integers<T: Copy + Ord>(
+    op: Comparison,
+    a: &Values<'_, T>,
+    b: &Values<'_, T>,
+    rows: usize,
+) -> Mask {
     match op {
         Comparison::Eq | Comparison::NotDistinct => pack(a, b, rows, |a, b| a == b),
         Comparison::Ne | Comparison::Distinct => pack(a, b, rows, |a, b| a != b),
@@ -147,17 +174,13 @@ pub(super) fn floats<T: Copy + PartialOrd>(
     b: &Values<'_, T>,
     rows: usize,
 ) -> Mask {
-    /// Only NaN differs from itself.
-    #[allow(clippy::eq_op, reason = "that is what is asked")]
-    fn nan<T: PartialOrd>(a: T) -> bool
-    where
-        T: Copy,
-    {
-        a != a
-    }
     match op {
-        Comparison::Eq | Comparison::NotDistinct => pack(a, b, rows, |a, b| (a == b) | (nan(a) & nan(b))),
-        Comparison::Ne | Comparison::Distinct => pack(a, b, rows, |a, b| !((a == b) | (nan(a) & nan(b)))),
+        Comparison::Eq | Comparison::NotDistinct => {
+            pack(a, b, rows, |a, b| (a == b) | (nan(a) & nan(b)))
+        }
+        Comparison::Ne | Comparison::Distinct => {
+            pack(a, b, rows, |a, b| !((a == b) | (nan(a) & nan(b))))
+        }
         Comparison::Lt => pack(a, b, rows, |a, b| (a < b) | (nan(b) & !nan(a))),
         Comparison::Ge => pack(a, b, rows, |a, b| !((a < b) | (nan(b) & !nan(a)))),
         Comparison::Le => pack(a, b, rows, |a, b| (a <= b) | nan(b)),
@@ -165,12 +188,28 @@ pub(super) fn floats<T: Copy + PartialOrd>(
     }
 }
 
+/// Only NaN differs from itself.
+#[inline]
+#[allow(clippy::eq_op, reason = "that is what is asked")]
+fn nan<T: PartialOrd + Copy>(a: T) -> bool {
+    a != a
+}
+
 /// A bit for each pair.
 #[inline]
-fn pack<T: Copy>(a: &Values<'_, T>, b: &Values<'_, T>, rows: usize, f: impl Fn(T, T) -> bool) -> Mask {
+fn pack<T: Copy>(
+    a: &Values<'_, T>,
+    b: &Values<'_, T>,
+    rows: usize,
+    f: impl Fn(T, T) -> bool,
+) -> Mask {
     match (a.same(), b.same()) {
-        (None, Some(b)) => Mask::of_words(rows, a.slice().chunks(64).map(|a| pack_word(a, |a| f(a, b)))),
-        (Some(a), None) => Mask::of_words(rows, b.slice().chunks(64).map(|b| pack_word(b, |b| f(a, b)))),
+        (None, Some(b)) => {
+            Mask::of_words(rows, a.slice().chunks(64).map(|a| pack_word(a, |a| f(a, b))))
+        }
+        (Some(a), None) => {
+            Mask::of_words(rows, b.slice().chunks(64).map(|b| pack_word(b, |b| f(a, b))))
+        }
         (Some(a), Some(b)) if f(a, b) => Mask::ones(rows),
         (Some(_), Some(_)) => Mask::zeros(rows),
         (None, None) => {
@@ -182,37 +221,21 @@ fn pack<T: Copy>(a: &Values<'_, T>, b: &Values<'_, T>, rows: usize, f: impl Fn(T
 
 #[inline]
 fn pack_word<T: Copy>(chunk: &[T], f: impl Fn(T) -> bool) -> u64 {
-    if let Ok(full) = <&[T; 64]>::try_from(chunk) {
-        let mut bytes = [0_u8; 64];
-        for (byte, value) in bytes.iter_mut().zip(full) {
-            *byte = u8::from(f(*value));
-        }
-        return squeeze(&bytes);
-    }
-    chunk.iter().enumerate().fold(0, |bits, (i, value)| bits | u64::from(f(*value)) << i)
+    // Of a length that is known the compiler makes vector code.
+    let word =
+        |chunk: &[T]| chunk.iter().enumerate().fold(0, |bits, (i, a)| bits | u64::from(f(*a)) << i);
+    if let Ok(full) = <&[T; 64]>::try_from(chunk) { word(full) } else { word(chunk) }
 }
 
 #[inline]
 fn pack_word2<T: Copy>(a: &[T], b: &[T], f: &impl Fn(T, T) -> bool) -> u64 {
-    if let (Ok(a), Ok(b)) = (<&[T; 64]>::try_from(a), <&[T; 64]>::try_from(b)) {
-        let mut bytes = [0_u8; 64];
-        for (byte, (a, b)) in bytes.iter_mut().zip(a.iter().zip(b)) {
-            *byte = u8::from(f(*a, *b));
-        }
-        return squeeze(&bytes);
+    let word = |a: &[T], b: &[T]| {
+        a.iter().zip(b).enumerate().fold(0, |bits, (i, (a, b))| bits | u64::from(f(*a, *b)) << i)
+    };
+    match (<&[T; 64]>::try_from(a), <&[T; 64]>::try_from(b)) {
+        (Ok(a), Ok(b)) => word(a, b),
+        _ => word(a, b),
     }
-    a.iter().zip(b).enumerate().fold(0, |bits, (i, (a, b))| bits | u64::from(f(*a, *b)) << i)
-}
-
-/// 64 bytes of 0 or 1 as 64 bits: a multiplication moves the bits of eight bytes into the top one.
-#[inline]
-fn squeeze(bytes: &[u8; 64]) -> u64 {
-    let mut bits = 0;
-    for (i, eight) in bytes.as_chunks::<8>().0.iter().enumerate() {
-        let top = u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
-        bits |= top << (8 * i);
-    }
-    bits
 }
 
 /// `a / 10^sa` and `b / 10^sb`, without overflow: whole parts first, then what is left.
@@ -225,13 +248,19 @@ pub(crate) fn decimals(a: i128, sa: u8, b: i128, sb: u8) -> Ordering {
     })
 }
 
+/// The first float beyond 128 bits: 2^127.
+const LIMIT: f64 = 170_141_183_460_469_231_731_687_303_715_884_105_728.0;
+
 /// `a / 10^scale` and the float, exactly: the whole parts, and then the fractions bit by bit.
 pub(crate) fn exact_float(a: i128, scale: u8, float: f64) -> Ordering {
-    const LIMIT: f64 = 170_141_183_460_469_231_731_687_303_715_884_105_728.0;
+    if scale == 0 && a.unsigned_abs() <= 1 << 53 {
+        // What a float holds exactly.
+        return float_order(a as f64, float);
+    }
     if float.is_nan() || float >= LIMIT {
         return Ordering::Less;
     }
-    if float < 0.0 {
+    if float < -LIMIT {
         // So that the fraction is exact: −1e−300 is not −1 and a fraction.
         return exact_float(a.wrapping_neg(), scale, -float).reverse();
     }

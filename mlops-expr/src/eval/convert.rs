@@ -50,7 +50,9 @@ pub(crate) fn convert<'a>(a: Vector<'a>, from: &Type, to: &Type, rows: usize) ->
         (Data::Bool(bits), _) => {
             Data::I64(Values::Owned((0..rows).map(|i| i64::from(bits.get(i))).collect()))
         }
-        (Data::F64(values), Type::Float32) => Data::F64(values.map(|value| f64::from(value as f32))),
+        (Data::F64(values), Type::Float32) => {
+            Data::F64(values.map(|value| f64::from(value as f32)))
+        }
         (Data::F64(values), Type::UInt64 | Type::Decimal(..)) => {
             Data::I128(values.try_map(rows, &mut nulls, |value| of_float(value, to)))
         }
@@ -64,7 +66,9 @@ pub(crate) fn convert<'a>(a: Vector<'a>, from: &Type, to: &Type, rows: usize) ->
         (Data::I64(values), Type::UInt64 | Type::Decimal(..)) => {
             Data::I128(values.try_map(rows, &mut nulls, |value| exact(value.into(), 0, to)))
         }
-        (Data::I64(values), Type::Float32) => Data::F64(values.map(|value| f64::from(value as f32))),
+        (Data::I64(values), Type::Float32) => {
+            Data::F64(values.map(|value| f64::from(value as f32)))
+        }
         (Data::I64(values), Type::Float64) => Data::F64(values.map(|value| value as f64)),
         (Data::I64(values), _) => Data::I64(values.try_map(rows, &mut nulls, |value| {
             exact(value.into(), 0, to).and_then(|value| value.try_into().ok())
@@ -144,7 +148,13 @@ fn instant(value: i64, from: &Type, to: &Type) -> Option<i64> {
 }
 
 /// Durations in a finer unit.
-fn ticks(a: &Vector<'_>, from: &Type, to: &Type, rows: usize, nulls: &mut Option<Mask>) -> Data<'static> {
+fn ticks(
+    a: &Vector<'_>,
+    from: &Type,
+    to: &Type,
+    rows: usize,
+    nulls: &mut Option<Mask>,
+) -> Data<'static> {
     let (Data::I64(values), Type::Duration(from), Type::Duration(to)) = (&a.data, from, to) else {
         return Data::Null;
     };
@@ -193,10 +203,13 @@ fn write_float(out: &mut String, value: f64, single: bool) {
         _ if value == f64::INFINITY => write!(out, "Infinity"),
         _ if value == f64::NEG_INFINITY => write!(out, "-Infinity"),
         _ if value == 0.0 => write!(out, "0"),
-        _ if (1e-5..1e16).contains(&value.abs()) || value.is_nan() => match single {
-            true => write!(out, "{}", value as f32),
-            false => write!(out, "{value}"),
-        },
+        _ if (1e-5..1e16).contains(&value.abs()) || value.is_nan() => {
+            if single {
+                write!(out, "{}", value as f32)
+            } else {
+                write!(out, "{value}")
+            }
+        }
         _ if single => write!(out, "{:e}", value as f32),
         _ => write!(out, "{value:e}"),
     };

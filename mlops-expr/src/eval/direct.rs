@@ -45,7 +45,12 @@ fn pair(op: Comparison, a: &ArrayRef, b: &ArrayRef, rows: usize) -> Option<Vecto
     fn lent<T: ArrowPrimitiveType>(array: &ArrayRef) -> Values<'_, T::Native> {
         Values::Lent(array.as_primitive::<T>().values())
     }
-    fn ints<T: ArrowPrimitiveType<Native: Ord>>(op: Comparison, a: &ArrayRef, b: &ArrayRef, rows: usize) -> Mask {
+    fn ints<T: ArrowPrimitiveType<Native: Ord>>(
+        op: Comparison,
+        a: &ArrayRef,
+        b: &ArrayRef,
+        rows: usize,
+    ) -> Mask {
         integers(op, &lent::<T>(a), &lent::<T>(b), rows)
     }
     let bits = match a.data_type() {
@@ -57,15 +62,18 @@ fn pair(op: Comparison, a: &ArrayRef, b: &ArrayRef, rows: usize) -> Option<Vecto
         DataType::UInt32 => ints::<UInt32Type>(op, a, b, rows),
         DataType::UInt64 => ints::<UInt64Type>(op, a, b, rows),
         DataType::Date32 => ints::<Date32Type>(op, a, b, rows),
-        DataType::Float32 => {
-            floats(op, &lent::<Float32Type>(a), &lent::<Float32Type>(b), rows)
-        }
+        DataType::Float32 => floats(op, &lent::<Float32Type>(a), &lent::<Float32Type>(b), rows),
         _ => return None,
     };
     Some(known(bits, either(read::nulls(a), read::nulls(b).as_ref()), false, rows))
 }
 
-fn with_literal(op: Comparison, a: &ArrayRef, literal: &Scalar, rows: usize) -> Option<Vector<'static>> {
+fn with_literal(
+    op: Comparison,
+    a: &ArrayRef,
+    literal: &Scalar,
+    rows: usize,
+) -> Option<Vector<'static>> {
     fn ints<T>(op: Comparison, a: &ArrayRef, literal: &Scalar, rows: usize) -> Option<Mask>
     where
         T: ArrowPrimitiveType<Native: Ord + TryFrom<i128>>,
@@ -92,7 +100,9 @@ fn with_literal(op: Comparison, a: &ArrayRef, literal: &Scalar, rows: usize) -> 
         DataType::Float32 => {
             let Scalar::F64(value) = literal else { return None };
             let single = *value as f32;
-            if !value.is_nan() && f64::from(single).partial_cmp(value).is_none_or(|o| o.is_ne()) {
+            if !value.is_nan()
+                && f64::from(single).partial_cmp(value).is_none_or(std::cmp::Ordering::is_ne)
+            {
                 return None;
             }
             let values = a.as_primitive::<Float32Type>().values();

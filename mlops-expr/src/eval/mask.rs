@@ -78,7 +78,9 @@ impl Mask {
 
     pub(crate) fn not(mut self, rows: usize) -> Self {
         let words = self.words_mut();
-        words.iter_mut().for_each(|word| *word = !*word);
+        for word in words.iter_mut() {
+            *word = !*word;
+        }
         if let Some(last) = words.last_mut() {
             *last &= if rows == 0 { 0 } else { tail(rows) };
         }

@@ -113,10 +113,7 @@ impl<'a> Rows<'a> {
 }
 
 #[cold]
-fn mismatch(
-    found: Option<&ArrayRef>,
-    wanted: Option<&arrow::datatypes::FieldRef>,
-) -> Error {
+fn mismatch(found: Option<&ArrayRef>, wanted: Option<&arrow::datatypes::FieldRef>) -> Error {
     let name = wanted.map_or("", |field| field.name());
     let error = Error::invalid(OPERATION, "the batch is not of the schema that was bound")
         .with("column", format_args!("{name:?}"))

@@ -23,7 +23,13 @@ pub(crate) enum Function {
 }
 
 /// `f(a)`, of the result's type.
-pub(crate) fn number(f: Function, a: &Vector<'_>, from: &Type, to: &Type, rows: usize) -> Vector<'static> {
+pub(crate) fn number(
+    f: Function,
+    a: &Vector<'_>,
+    from: &Type,
+    to: &Type,
+    rows: usize,
+) -> Vector<'static> {
     let mut nulls = a.unknown(rows);
     let data = match &a.data {
         Data::F64(values) => Data::F64(values.map(|value| float(f, value))),

@@ -65,7 +65,9 @@ fn data(array: &ArrayRef) -> Data<'_> {
         DataType::Duration(Millisecond) => lent::<DurationMillisecondType>(array),
         DataType::Duration(Microsecond) => lent::<DurationMicrosecondType>(array),
         DataType::Duration(Nanosecond) => lent::<DurationNanosecondType>(array),
-        DataType::Time32(Second) => wide::<Time32SecondType>(array, |t| i64::from(t) * 1_000_000_000),
+        DataType::Time32(Second) => {
+            wide::<Time32SecondType>(array, |t| i64::from(t) * 1_000_000_000)
+        }
         DataType::Time32(_) => wide::<Time32MillisecondType>(array, |t| i64::from(t) * 1_000_000),
         DataType::Time64(Microsecond) => {
             wide::<Time64MicrosecondType>(array, |t| t.saturating_mul(1000))
@@ -73,9 +75,7 @@ fn data(array: &ArrayRef) -> Data<'_> {
         DataType::Time64(_) => wide::<Time64NanosecondType>(array, |t| t),
         DataType::Float16 => double::<Float16Type>(array, f64::from),
         DataType::Float32 => double::<Float32Type>(array, f64::from),
-        DataType::Float64 => {
-            Data::F64(Values::Lent(array.as_primitive::<Float64Type>().values()))
-        }
+        DataType::Float64 => Data::F64(Values::Lent(array.as_primitive::<Float64Type>().values())),
         DataType::UInt64 => {
             let array: &UInt64Array = array.as_primitive();
             Data::I128(Values::Owned(array.values().iter().map(|v| i128::from(*v)).collect()))
@@ -136,7 +136,7 @@ fn words(array: &ArrayRef) -> Data<'_> {
         let key = |key: &K::Native| key.as_usize();
         // A null row's key is anything.
         let keys = array.keys().values().iter().map(key);
-        Some((keys.map(|k| k as u32).collect(), array.values()))
+        Some((keys.map(|k| if k < limit { k as u32 } else { 0 }).collect(), array.values()))
     }
     let found = None
         .or_else(|| keys::<Int32Type>(array))

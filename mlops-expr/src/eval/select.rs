@@ -23,9 +23,10 @@ pub(crate) fn select(choice: &[u32], branches: &[Vector<'_>]) -> Vector<'static>
     };
     let form = branches.iter().map(|branch| &branch.data).find(|data| !matches!(data, Data::Null));
     let data = match form {
-        Some(Data::Bool(_)) => Data::Bool(Mask::of_fn(rows, |i| {
-            matches!(live(i), Some(Data::Bool(bits)) if bits.get(i))
-        })),
+        Some(Data::Bool(_)) => Data::Bool(Mask::of_fn(
+            rows,
+            |i| matches!(live(i), Some(Data::Bool(bits)) if bits.get(i)),
+        )),
         Some(Data::I64(_)) => Data::I64(gather(rows, |i| match live(i) {
             Some(Data::I64(values)) => values.get(i),
             _ => 0,

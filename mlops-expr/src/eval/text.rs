@@ -47,7 +47,11 @@ fn all<'v>(vectors: &'v [Vector<'_>], rows: usize) -> Option<(Vec<&'v Texts<'v>>
 }
 
 /// Builds a text for each row that is not null; null too, if it gets too long.
-fn build(rows: usize, mut nulls: Option<Mask>, mut f: impl FnMut(&mut String, usize)) -> Vector<'static> {
+fn build(
+    rows: usize,
+    mut nulls: Option<Mask>,
+    mut f: impl FnMut(&mut String, usize),
+) -> Vector<'static> {
     let mut out = TextBuilder::with_capacity(rows);
     for i in 0..rows {
         if nulls.as_ref().is_none_or(|nulls| !nulls.get(i)) {
@@ -136,15 +140,7 @@ pub(crate) fn ask(a: &Vector<'_>, rows: usize, f: impl Fn(&str) -> bool) -> Vect
     let Data::Text(texts) = &a.data else {
         return Vector::null();
     };
-    // The words of a dictionary are asked once, if that is less work.
-    if let Texts::Dictionary(keys, words) = texts
-        && let Some(most) = keys.iter().max()
-        && (*most as usize) < rows
-    {
-        let known: Vec<bool> = (0..=*most as usize).map(|i| f(words.get(i))).collect();
-        return test(rows, a.nulls.clone(), |i| known[keys[i] as usize]);
-    }
-    test(rows, a.nulls.clone(), |i| f(texts.get(i)))
+    super::known(texts.test(rows, f), a.nulls.clone(), false, rows)
 }
 
 fn test(rows: usize, nulls: Option<Mask>, f: impl Fn(usize) -> bool) -> Vector<'static> {

@@ -99,11 +99,10 @@ impl<T: Copy> Values<'_, T> {
         nulls: &mut Option<Mask>,
         f: impl Fn(T) -> Option<R>,
     ) -> Values<'static, R> {
-        let mut out = Vec::with_capacity(rows);
-        for i in 0..rows {
-            out.push(or_null(f(self.get(i)), i, rows, nulls));
+        match self.same() {
+            Some(value) => same_or_null(f(value), rows, nulls),
+            None => collect(self.slice().iter().map(|value| f(*value)), rows, nulls),
         }
-        Values::Owned(out)
     }
 
     /// `f` of each pair.
@@ -130,20 +129,44 @@ impl<T: Copy> Values<'_, T> {
         nulls: &mut Option<Mask>,
         f: impl Fn(T, U) -> Option<R>,
     ) -> Values<'static, R> {
-        let mut out = Vec::with_capacity(rows);
-        for i in 0..rows {
-            out.push(or_null(f(self.get(i), other.get(i)), i, rows, nulls));
+        match (self.same(), other.same()) {
+            (Some(a), Some(b)) => same_or_null(f(a, b), rows, nulls),
+            (Some(a), None) => collect(other.slice().iter().map(|b| f(a, *b)), rows, nulls),
+            (None, Some(b)) => collect(self.slice().iter().map(|a| f(*a, b)), rows, nulls),
+            (None, None) => {
+                let pairs = self.slice().iter().zip(other.slice());
+                collect(pairs.map(|(a, b)| f(*a, *b)), rows, nulls)
+            }
         }
-        Values::Owned(out)
     }
 }
 
+/// The values, and a null for each that is none.
 #[inline]
-fn or_null<R: Default>(value: Option<R>, i: usize, rows: usize, nulls: &mut Option<Mask>) -> R {
-    value.unwrap_or_else(|| {
-        nulls.get_or_insert_with(|| Mask::zeros(rows)).set(i);
-        R::default()
-    })
+fn collect<R: Copy + Default>(
+    values: impl Iterator<Item = Option<R>>,
+    rows: usize,
+    nulls: &mut Option<Mask>,
+) -> Values<'static, R> {
+    let mut out = Vec::with_capacity(rows);
+    out.extend(values.enumerate().map(|(i, value)| {
+        value.unwrap_or_else(|| {
+            nulls.get_or_insert_with(|| Mask::zeros(rows)).set(i);
+            R::default()
+        })
+    }));
+    Values::Owned(out)
+}
+
+fn same_or_null<R: Copy + Default>(
+    value: Option<R>,
+    rows: usize,
+    nulls: &mut Option<Mask>,
+) -> Values<'static, R> {
+    if value.is_none() {
+        *nulls = Some(Mask::ones(rows));
+    }
+    Values::Same(value.unwrap_or_default())
 }
 
 impl Texts<'_> {
@@ -156,6 +179,28 @@ impl Texts<'_> {
             Self::Dictionary(keys, values) => values.get(keys[i] as usize),
             Self::Owned(text, ends) => &text[if i == 0 { 0 } else { ends[i - 1] }..ends[i]],
             Self::Same(text) => text,
+        }
+    }
+}
+
+impl Texts<'_> {
+    /// A bit for each text; the layout is looked at once, not for each row.
+    pub(crate) fn test(&self, rows: usize, f: impl Fn(&str) -> bool) -> Mask {
+        match self {
+            Self::Utf8(array) => Mask::of_fn(rows, |i| f(array.value(i))),
+            Self::Large(array) => Mask::of_fn(rows, |i| f(array.value(i))),
+            Self::View(array) => Mask::of_fn(rows, |i| f(array.value(i))),
+            Self::Same(text) if f(text) => Mask::ones(rows),
+            Self::Same(_) => Mask::zeros(rows),
+            // The words of a dictionary are asked once, if that is less work.
+            Self::Dictionary(keys, words) => match keys.iter().max() {
+                Some(most) if (*most as usize) < rows => {
+                    let known = words.test(*most as usize + 1, f);
+                    Mask::of_fn(rows, |i| known.get(keys[i] as usize))
+                }
+                _ => Mask::of_fn(rows, |i| f(self.get(i))),
+            },
+            Self::Owned(..) => Mask::of_fn(rows, |i| f(self.get(i))),
         }
     }
 }

@@ -21,21 +21,39 @@ pub(crate) fn write(vector: Vector<'_>, ty: &Type, rows: usize) -> Result<ArrayR
     let nulls = vector.nulls.map(|nulls| NullBuffer::new(nulls.not(rows).into_bits(rows)));
     Ok(match (vector.data, ty) {
         (Data::Bool(bits), _) => Arc::new(BooleanArray::new(bits.into_bits(rows), nulls)),
-        (Data::I64(values), Type::Int(8, true)) => Arc::new(Int8Array::new(native(values, rows, |v| v as i8), nulls)),
-        (Data::I64(values), Type::Int(16, true)) => Arc::new(Int16Array::new(native(values, rows, |v| v as i16), nulls)),
-        (Data::I64(values), Type::Int(32, true)) => Arc::new(Int32Array::new(native(values, rows, |v| v as i32), nulls)),
-        (Data::I64(values), Type::Int(8, false)) => Arc::new(UInt8Array::new(native(values, rows, |v| v as u8), nulls)),
-        (Data::I64(values), Type::Int(16, false)) => Arc::new(UInt16Array::new(native(values, rows, |v| v as u16), nulls)),
-        (Data::I64(values), Type::Int(32, false)) => Arc::new(UInt32Array::new(native(values, rows, |v| v as u32), nulls)),
-        (Data::I64(values), Type::Date) => Arc::new(Date32Array::new(native(values, rows, |v| v as i32), nulls)),
+        (Data::I64(values), Type::Int(8, true)) => {
+            Arc::new(Int8Array::new(native(values, rows, |v| v as i8), nulls))
+        }
+        (Data::I64(values), Type::Int(16, true)) => {
+            Arc::new(Int16Array::new(native(values, rows, |v| v as i16), nulls))
+        }
+        (Data::I64(values), Type::Int(32, true)) => {
+            Arc::new(Int32Array::new(native(values, rows, |v| v as i32), nulls))
+        }
+        (Data::I64(values), Type::Int(8, false)) => {
+            Arc::new(UInt8Array::new(native(values, rows, |v| v as u8), nulls))
+        }
+        (Data::I64(values), Type::Int(16, false)) => {
+            Arc::new(UInt16Array::new(native(values, rows, |v| v as u16), nulls))
+        }
+        (Data::I64(values), Type::Int(32, false)) => {
+            Arc::new(UInt32Array::new(native(values, rows, |v| v as u32), nulls))
+        }
+        (Data::I64(values), Type::Date) => {
+            Arc::new(Date32Array::new(native(values, rows, |v| v as i32), nulls))
+        }
         (Data::I64(values), ty) => long(values, ty, rows, nulls),
-        (Data::I128(values), Type::UInt64) => Arc::new(UInt64Array::new(native(values, rows, |v| v as u64), nulls)),
+        (Data::I128(values), Type::UInt64) => {
+            Arc::new(UInt64Array::new(native(values, rows, |v| v as u64), nulls))
+        }
         (Data::I128(values), Type::Decimal(p, s)) => {
             let array = Decimal128Array::new(native(values, rows, |v| v), nulls);
             let array = array.with_precision_and_scale(*p, *s as i8);
             Arc::new(array.map_err(|error| Error::invalid(OPERATION, error.to_string()))?)
         }
-        (Data::F64(values), Type::Float32) => Arc::new(Float32Array::new(native(values, rows, |v| v as f32), nulls)),
+        (Data::F64(values), Type::Float32) => {
+            Arc::new(Float32Array::new(native(values, rows, |v| v as f32), nulls))
+        }
         (Data::F64(values), _) => Arc::new(Float64Array::new(native(values, rows, |v| v), nulls)),
         (Data::Text(texts), _) => Arc::new(text(texts, rows, nulls)?),
         (Data::Null | Data::Opaque | Data::I128(_), ty) => new_null_array(&ty.arrow(), rows),
@@ -63,16 +81,30 @@ fn named(array: &Int64Array, to: &arrow::datatypes::DataType) -> ArrayRef {
         DataType::Timestamp(unit, zone) => {
             let zone = zone.clone();
             match unit {
-                TimeUnit::Second => Arc::new(of::<t::TimestampSecondType>(array).with_timezone_opt(zone)),
-                TimeUnit::Millisecond => Arc::new(of::<t::TimestampMillisecondType>(array).with_timezone_opt(zone)),
-                TimeUnit::Microsecond => Arc::new(of::<t::TimestampMicrosecondType>(array).with_timezone_opt(zone)),
-                TimeUnit::Nanosecond => Arc::new(of::<t::TimestampNanosecondType>(array).with_timezone_opt(zone)),
+                TimeUnit::Second => {
+                    Arc::new(of::<t::TimestampSecondType>(array).with_timezone_opt(zone))
+                }
+                TimeUnit::Millisecond => {
+                    Arc::new(of::<t::TimestampMillisecondType>(array).with_timezone_opt(zone))
+                }
+                TimeUnit::Microsecond => {
+                    Arc::new(of::<t::TimestampMicrosecondType>(array).with_timezone_opt(zone))
+                }
+                TimeUnit::Nanosecond => {
+                    Arc::new(of::<t::TimestampNanosecondType>(array).with_timezone_opt(zone))
+                }
             }
         }
         DataType::Duration(TimeUnit::Second) => Arc::new(of::<t::DurationSecondType>(array)),
-        DataType::Duration(TimeUnit::Millisecond) => Arc::new(of::<t::DurationMillisecondType>(array)),
-        DataType::Duration(TimeUnit::Microsecond) => Arc::new(of::<t::DurationMicrosecondType>(array)),
-        DataType::Duration(TimeUnit::Nanosecond) => Arc::new(of::<t::DurationNanosecondType>(array)),
+        DataType::Duration(TimeUnit::Millisecond) => {
+            Arc::new(of::<t::DurationMillisecondType>(array))
+        }
+        DataType::Duration(TimeUnit::Microsecond) => {
+            Arc::new(of::<t::DurationMicrosecondType>(array))
+        }
+        DataType::Duration(TimeUnit::Nanosecond) => {
+            Arc::new(of::<t::DurationNanosecondType>(array))
+        }
         _ => Arc::new(of::<t::Time64NanosecondType>(array)),
     }
 }

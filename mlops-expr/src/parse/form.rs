@@ -11,9 +11,8 @@ use crate::calendar;
 
 /// The number that a text of digits is: exact, unless it has an exponent or too many digits.
 pub(crate) fn number(text: &str) -> Option<Literal> {
-    exact(text).or_else(|| {
-        text.parse::<f64>().ok().filter(|value| value.is_finite()).map(Literal::Float)
-    })
+    exact(text)
+        .or_else(|| text.parse::<f64>().ok().filter(|value| value.is_finite()).map(Literal::Float))
 }
 
 /// The exact number of digits with at most one dot, if 38 digits hold it.
@@ -164,7 +163,9 @@ impl<'a> Parser<'a> {
                 let mark = self.node(at, Kind::Literal(Literal::Null))?;
                 return Ok(vec![needle, text, mark]);
             }
-            return Err(self.expected("IN", self.peek()).with_hint("position('a' IN x), or strpos(x, 'a')"));
+            return Err(self
+                .expected("IN", self.peek())
+                .with_hint("position('a' IN x), or strpos(x, 'a')"));
         }
         let first = self.expression(0)?;
         if name.starts_with("subst") && self.eat("from") {
@@ -252,7 +253,9 @@ impl<'a> Parser<'a> {
         let digits = self.small(0, 9)?;
         self.need_sign(")")?;
         if digits % 3 != 0 {
-            return Err(self.source.fail(at, "a timestamp has 0, 3, 6 or 9 digits after the second"));
+            return Err(self
+                .source
+                .fail(at, "a timestamp has 0, 3, 6 or 9 digits after the second"));
         }
         Ok(digits)
     }
@@ -282,7 +285,9 @@ fn typed(word: &str) -> Option<Typed> {
             example: "such as DATE '2024-02-29'",
         },
         "timestamp" | "timestamptz" => Typed {
-            parse: |text| calendar::parse_timestamp(text).map(|(at, zone)| Literal::Timestamp(at, zone)),
+            parse: |text| {
+                calendar::parse_timestamp(text).map(|(at, zone)| Literal::Timestamp(at, zone))
+            },
             example: "such as TIMESTAMP '2024-02-29 13:45:00', with Z or +02:00 for an instant",
         },
         "interval" => Typed {

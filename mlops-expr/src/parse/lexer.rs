@@ -95,8 +95,9 @@ fn token(source: Source<'_>, at: usize) -> Result<(Kind<'_>, usize)> {
     if first.is_ascii_digit() || (first == '.' && second.is_ascii_digit()) {
         let len = number_len(rest.as_bytes());
         if rest[len..].starts_with(is_word) {
+            let end = len + rest[len..].find(|c| !is_word(c)).unwrap_or(rest.len() - len);
             return Err(source
-                .fail(at, format_args!("`{}` is no number", cut(&rest[..=len], 40)))
+                .fail(at, format_args!("`{}` is no number", cut(&rest[..end], 40)))
                 .with_hint("a name that begins with a digit stands in double quotes"));
         }
         return Ok((Kind::Number, len));
@@ -111,20 +112,18 @@ fn token(source: Source<'_>, at: usize) -> Result<(Kind<'_>, usize)> {
             return Ok((Kind::Parameter(&name[..len]), len + 1));
         }
     }
-    match SIGNS.iter().find(|sign| rest.starts_with(**sign)) {
-        Some(sign) => Ok((Kind::Sign, sign.len())),
-        None => {
-            let error = source.fail(at, format_args!("`{}` means nothing here", first.escape_debug()));
-            Err(match first {
-                '`' => error.with_hint("names are quoted with \"double quotes\""),
-                ';' => error.with_hint("one expression, without `;`"),
-                '&' => error.with_hint("write AND"),
-                '|' => error.with_hint("write OR"),
-                '!' => error.with_hint("write NOT"),
-                _ => error,
-            })
-        }
+    if let Some(sign) = SIGNS.iter().find(|sign| rest.starts_with(**sign)) {
+        return Ok((Kind::Sign, sign.len()));
     }
+    let error = source.fail(at, format_args!("`{}` means nothing here", first.escape_debug()));
+    Err(match first {
+        '`' => error.with_hint("names are quoted with \"double quotes\""),
+        ';' => error.with_hint("one expression, without `;`"),
+        '&' => error.with_hint("write AND"),
+        '|' => error.with_hint("write OR"),
+        '!' => error.with_hint("write NOT"),
+        _ => error,
+    })
 }
 
 /// What a name without quotes is made of.
@@ -133,7 +132,8 @@ pub(crate) fn is_word(c: char) -> bool {
 }
 
 fn number_len(bytes: &[u8]) -> usize {
-    let digits = |from: usize| from + bytes[from..].iter().take_while(|b| b.is_ascii_digit()).count();
+    let digits =
+        |from: usize| from + bytes[from..].iter().take_while(|b| b.is_ascii_digit()).count();
     let mut end = digits(0);
     if bytes.get(end) == Some(&b'.') {
         end = digits(end + 1);

@@ -323,7 +323,9 @@ impl<'a> Parser<'a> {
         match token.text {
             "(" => {
                 self.take();
-                if self.peek().is("select") || self.peek().is("with") && self.second().kind == Lexeme::Word {
+                if self.peek().is("select")
+                    || self.peek().is("with") && self.second().kind == Lexeme::Word
+                {
                     return Err(self.subquery());
                 }
                 let inner = self.expression(0)?;
@@ -340,8 +342,8 @@ impl<'a> Parser<'a> {
                 if self.peek().kind == Lexeme::Number {
                     let digits = self.take();
                     let number = form::number(digits.text).and_then(form::negated);
-                    let number =
-                        number.ok_or_else(|| self.source.fail(digits.at, "a number out of range"))?;
+                    let number = number
+                        .ok_or_else(|| self.source.fail(digits.at, "a number out of range"))?;
                     return self.node(token.at, Kind::Literal(number));
                 }
                 let inner = self.expression(UNARY - 1)?;
@@ -379,7 +381,9 @@ impl<'a> Parser<'a> {
             return Err(self.too_deep(at));
         }
         if self.peek().is_sign("[") {
-            return Err(self.source.fail(self.peek().at, "elements of lists cannot be reached yet"));
+            return Err(self
+                .source
+                .fail(self.peek().at, "elements of lists cannot be reached yet"));
         }
         if self.peek().is_sign("(") {
             let name = cut(&path.join("."), 40);

@@ -1,8 +1,8 @@
 //! Random expressions over random tables: what is computed is what the interpreter says.
 
 use arrow::array::{Array, AsArray, Decimal128Array};
-use arrow::datatypes::{Float32Type, Float64Type, Int64Type};
 use arrow::datatypes::DataType;
+use arrow::datatypes::{Float32Type, Float64Type, Int64Type};
 use proptest::prelude::*;
 
 use super::oracle::{T, V};
@@ -57,7 +57,9 @@ fn text(r: &mut Random, depth: usize) -> T {
         3 => T::Upper(text(r, depth - 1).into()),
         4 => T::Concat(text(r, depth - 1).into(), text(r, depth - 1).into()),
         5 => T::Coalesce(vec![text(r, depth - 1), text(r, depth - 1)]),
-        _ => T::Case(vec![(condition(r, depth - 1), text(r, depth - 1))], text(r, depth - 1).into()),
+        _ => {
+            T::Case(vec![(condition(r, depth - 1), text(r, depth - 1))], text(r, depth - 1).into())
+        }
     }
 }
 
@@ -69,18 +71,30 @@ fn condition(r: &mut Random, depth: usize) -> T {
         0 => T::Col("b"),
         1..=3 => T::Cmp(compare, number(r, less).into(), number(r, less).into()),
         4 => T::Cmp(compare, text(r, less).into(), text(r, less).into()),
-        5 => T::Cmp(compare, T::Col(r.pick(&["day", "at"])).into(), T::Col(r.pick(&["day", "at"])).into()),
-        6 => T::Like(text(r, less).into(), r.pick(&["%", "a%", "%a", "%a%", "a", "_", "a_b", "%ï%e", "__%"])),
+        5 => T::Cmp(
+            compare,
+            T::Col(r.pick(&["day", "at"])).into(),
+            T::Col(r.pick(&["day", "at"])).into(),
+        ),
+        6 => T::Like(
+            text(r, less).into(),
+            r.pick(&["%", "a%", "%a", "%a%", "a", "_", "a_b", "%ï%e", "__%"]),
+        ),
         7 => T::Lit(r.pick(&[V::Bool(true), V::Bool(false), V::Null])),
         8 | 9 => T::And((0..2 + r.below(3)).map(|_| sub(r)).collect()),
         10 => T::Or((0..2 + r.below(3)).map(|_| sub(r)).collect()),
         11 => T::Not(sub(r).into()),
-        12 if r.below(2) == 0 => T::Between(number(r, less).into(), number(r, less).into(), number(r, less).into()),
+        12 if r.below(2) == 0 => {
+            T::Between(number(r, less).into(), number(r, less).into(), number(r, less).into())
+        }
         12 => {
-            let list = (0..1 + r.below(4)).map(|_| number(r, 0)).collect();
+            let list = (0..=r.below(4)).map(|_| number(r, 0)).collect();
             T::In(number(r, less).into(), list)
         }
-        _ => T::Is(sub(r).into(), r.pick(&["is null", "is not null", "is true", "is not false", "is unknown"])),
+        _ => T::Is(
+            sub(r).into(),
+            r.pick(&["is null", "is not null", "is true", "is not false", "is unknown"]),
+        ),
     }
 }
 

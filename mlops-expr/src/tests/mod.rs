@@ -41,3 +41,10 @@ pub(crate) fn value(text: &str) -> String {
     let one: ArrayRef = Arc::new(arrow::array::Int64Array::from(vec![1]));
     values(text, &batch(vec![("one", one)])).remove(0)
 }
+
+#[test]
+fn a_bound_expression_serves_many_threads() {
+    fn shared<T: Send + Sync + Clone + 'static>() {}
+    shared::<Expr>();
+    shared::<crate::Bound>();
+}

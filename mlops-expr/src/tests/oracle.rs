@@ -56,7 +56,8 @@ impl T {
             T::In(a, all) => format!("({} in ({}))", a.text(), list(all, ", ")),
             T::Like(a, pattern) => format!("({} like '{pattern}')", a.text()),
             T::Case(arms, last) => {
-                let arm = |(when, then): &(T, T)| format!("when {} then {} ", when.text(), then.text());
+                let arm =
+                    |(when, then): &(T, T)| format!("when {} then {} ", when.text(), then.text());
                 format!("case {}else {} end", arms.iter().map(arm).collect::<String>(), last.text())
             }
             T::Coalesce(all) => format!("coalesce({})", list(all, ", ")),
@@ -86,7 +87,6 @@ impl T {
             T::Is(a, what) => {
                 let a = a.eval(row);
                 V::Bool(match *what {
-                    "is null" => a == V::Null,
                     "is not null" => a != V::Null,
                     "is true" => a == V::Bool(true),
                     "is not false" => a != V::Bool(false),

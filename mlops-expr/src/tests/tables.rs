@@ -32,21 +32,37 @@ impl Random {
     }
 }
 
-pub(super) const COLUMNS: [&str; 11] =
-    ["i", "j", "u", "d", "f", "g", "t", "w", "b", "day", "at"];
+pub(super) const COLUMNS: [&str; 11] = ["i", "j", "u", "d", "f", "g", "t", "w", "b", "day", "at"];
 
 pub(super) fn some(random: &mut Random, column: &str) -> V {
     const TWO_53: i64 = 1 << 53;
     match column {
-        "i" | "j" => V::Int(random.pick(&[0, 1, -1, 2, 3, 7, TWO_53, TWO_53 + 1, i64::MAX, i64::MIN])),
+        "i" | "j" => {
+            V::Int(random.pick(&[0, 1, -1, 2, 3, 7, TWO_53, TWO_53 + 1, i64::MAX, i64::MIN]))
+        }
         "u" => V::UInt(random.pick(&[0, 1, 7, 1 << 53, u64::MAX])),
         "d" => V::Dec(random.pick(&[0, 10, -10, 100, 150, 700, 99_999_999, 1]), 2),
         "f" => V::Float(random.pick(&[
-            0.0, -0.0, 1.0, -1.0, 0.1, 1.5, 9_007_199_254_740_992.0, f64::NAN, f64::INFINITY,
-            f64::NEG_INFINITY, 5e-324, 1e300, 9.223_372_036_854_775_807e18,
+            0.0,
+            -0.0,
+            1.0,
+            -1.0,
+            0.1,
+            1.5,
+            9_007_199_254_740_992.0,
+            f64::NAN,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+            5e-324,
+            1e300,
+            9.223_372_036_854_775e18,
         ])),
-        "g" => V::Single(random.pick(&[0.0, -0.0, 0.1, 1.5, -1.0, f32::NAN, f32::INFINITY, f32::MAX])),
-        "t" | "w" => V::Text(random.pick(&["", "a", "A", "ab", "é", "naïve", "a%b", "z'z", "ß"]).into()),
+        "g" => {
+            V::Single(random.pick(&[0.0, -0.0, 0.1, 1.5, -1.0, f32::NAN, f32::INFINITY, f32::MAX]))
+        }
+        "t" | "w" => {
+            V::Text(random.pick(&["", "a", "A", "ab", "é", "naïve", "a%b", "z'z", "ß"]).into())
+        }
         "b" => V::Bool(random.below(2) == 0),
         "day" => V::Day(random.pick(&[0, 1, -1, 19_000, i32::MAX, i32::MIN])),
         _ => V::At(random.pick(&[0, 1, -1, 86_400_000_000, -86_400_000_000, i64::MAX, i64::MIN])),
@@ -75,7 +91,12 @@ pub(super) fn table(random: &mut Random) -> (Vec<Vec<V>>, RecordBatch) {
 fn array(values: &[V], name: &str) -> ArrayRef {
     macro_rules! of {
         ($array:ty, $kind:path) => {
-            Arc::new(values.iter().map(|v| if let $kind(v) = v { Some(v.clone()) } else { None }).collect::<$array>())
+            Arc::new(
+                values
+                    .iter()
+                    .map(|v| if let $kind(v) = v { Some(v.clone()) } else { None })
+                    .collect::<$array>(),
+            )
         };
     }
     match name {
@@ -88,7 +109,8 @@ fn array(values: &[V], name: &str) -> ArrayRef {
         "day" => of!(Date32Array, V::Day),
         "at" => of!(TimestampMicrosecondArray, V::At),
         _ => {
-            let decimals = values.iter().map(|v| if let V::Dec(v, _) = v { Some(*v) } else { None });
+            let decimals =
+                values.iter().map(|v| if let V::Dec(v, _) = v { Some(*v) } else { None });
             let array: Decimal128Array = decimals.collect();
             Arc::new(array.with_precision_and_scale(12, 2).unwrap())
         }
@@ -97,7 +119,8 @@ fn array(values: &[V], name: &str) -> ArrayRef {
 
 /// The same values in another layout, if they have one.
 fn encoded(random: &mut Random, array: &ArrayRef) -> ArrayRef {
-    let dictionary = |key: DataType, value: DataType| DataType::Dictionary(key.into(), value.into());
+    let dictionary =
+        |key: DataType, value: DataType| DataType::Dictionary(key.into(), value.into());
     let layouts = match array.data_type() {
         DataType::Utf8 => vec![
             DataType::Utf8,
@@ -108,7 +131,11 @@ fn encoded(random: &mut Random, array: &ArrayRef) -> ArrayRef {
         ],
         DataType::Int64 => vec![DataType::Int64, dictionary(DataType::Int32, DataType::Int64)],
         DataType::Decimal128(p, s) => {
-            vec![DataType::Decimal128(*p, *s), DataType::Decimal64(*p, *s), DataType::Decimal256(*p, *s)]
+            vec![
+                DataType::Decimal128(*p, *s),
+                DataType::Decimal64(*p, *s),
+                DataType::Decimal256(*p, *s),
+            ]
         }
         other => vec![other.clone()],
     };

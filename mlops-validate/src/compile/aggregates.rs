@@ -16,10 +16,10 @@ use crate::folds::bins::{BinsFold, NearProfile};
 use crate::folds::metric::{MetricValue, value_of};
 use crate::kernel::Finding;
 use crate::memory::Memory;
+use crate::pending::{self as stats, Outlook};
 use crate::plan::{Conclude, PlannedFold, Seen};
 use crate::rules::literal::{Side, float, misfit, scaled, text};
 use crate::scalar::unit_nanos;
-use crate::pending::{self as stats, Outlook};
 use crate::stats::Bins;
 
 impl Compiler<'_> {
@@ -186,7 +186,8 @@ impl Compiler<'_> {
             Ok(PlannedFold { fold, filter, slots: vec![slot] })
         })?;
         let expected = format!("{} from {} at most {}", measure(rule), rule.profile, rule.max);
-        let conclude = NearProfile { bins, measure: rule.measure, max: rule.max, name: check.name() };
+        let conclude =
+            NearProfile { bins, measure: rule.measure, max: rule.max, name: check.name() };
         Ok(Self::folds(vec![fold], conclude, expected))
     }
 }
@@ -234,9 +235,7 @@ impl Bound {
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
                 Self::Text(text(literal, data_type)?.to_owned())
             }
-            float_type if float_type.is_floating() => {
-                Self::Float(float(literal, side, data_type)?)
-            }
+            float_type if float_type.is_floating() => Self::Float(float(literal, side, data_type)?),
             DataType::Boolean => return Err(misfit(literal, data_type, "a bool has no bounds")),
             _ => Self::Whole(scaled(literal, data_type)?.bound(side)),
         })

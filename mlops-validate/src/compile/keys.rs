@@ -86,10 +86,15 @@ impl Compiler<'_> {
                 })?);
                 let slot = self.slots.slot(column)?;
                 let data_type = self.slots.data_type(slot).clone();
-                folds.push(self.share(format!("{:?} {:?}", Family::Counts, Some(slot)), filter, |_| {
-                    let fold = MetricFold { slot: Some(slot), family: Family::Counts, data_type };
-                    Ok(PlannedFold { fold: Arc::new(fold), filter, slots: vec![slot] })
-                })?);
+                folds.push(self.share(
+                    format!("{:?} {:?}", Family::Counts, Some(slot)),
+                    filter,
+                    |_| {
+                        let fold =
+                            MetricFold { slot: Some(slot), family: Family::Counts, data_type };
+                        Ok(PlannedFold { fold: Arc::new(fold), filter, slots: vec![slot] })
+                    },
+                )?);
             }
         }
         let expected = match (rule.min, rule.max) {
@@ -145,12 +150,8 @@ impl Compiler<'_> {
         let mut other = crate::slots::Slots::new(schema);
         let numbers = other.all(there(rule))?;
         let theirs = other.schema_of(&numbers);
-        let key = KeyColumns::of_child(
-            &mut self.slots,
-            &rule.columns,
-            (there(rule), &theirs),
-            redacted,
-        )?;
+        let key =
+            KeyColumns::of_child(&mut self.slots, &rule.columns, (there(rule), &theirs), redacted)?;
         let slots = key.slots.clone();
         let nulls = match rule.partial {
             PartialKeys::Skip => NullRule::Simple,

@@ -125,11 +125,13 @@ impl Compiler<'_> {
         let filter = self.filter(check)?;
         let Parts { body, expected, columns } = self.parts(check, filter)?;
         let named = || check.rule.columns().into_iter().map(str::to_owned).collect();
+        let slots = 0..self.slots.len();
         Ok(PlannedCheck {
             name: check.name(),
             expected,
             columns: columns.unwrap_or_else(named),
             filter,
+            redacted: slots.filter(|slot| self.redacted(self.slots.path(*slot))).collect(),
             body,
         })
     }
@@ -180,10 +182,18 @@ impl Compiler<'_> {
     }
 
     /// A check that judges rows.
-    fn rows(&self, check: &Check, rule: Arc<dyn RowRule>, slots: Vec<usize>, expected: String) -> Parts {
+    fn rows(
+        &self,
+        check: &Check,
+        rule: Arc<dyn RowRule>,
+        slots: Vec<usize>,
+        expected: String,
+    ) -> Parts {
         let redacted = |slot: usize| self.redacted(self.slots.path(slot));
-        let samples =
-            slots.iter().map(|slot| SampleColumn { slot: *slot, redacted: redacted(*slot) }).collect();
+        let samples = slots
+            .iter()
+            .map(|slot| SampleColumn { slot: *slot, redacted: redacted(*slot) })
+            .collect();
         let columns = slots.iter().map(|slot| self.slots.path(*slot).to_owned()).collect();
         Parts {
             body: Body::Rows { rule, nulls: check.nulls, slots, samples },

@@ -57,8 +57,7 @@ impl Compiler<'_> {
     pub(super) fn column_is(&mut self, check: &Check, rule: &ColumnIs) -> Result<Parts> {
         no_mostly(check)?;
         let types: Vec<String> = rule.types.iter().map(ToString::to_string).collect();
-        let expected =
-            if types.is_empty() { "there".to_owned() } else { types.join(" or ") };
+        let expected = if types.is_empty() { "there".to_owned() } else { types.join(" or ") };
         let finding = match self.slots.schema().field_with_name(&rule.column) {
             Err(_) => of_faults(&["there is no such column".to_owned()]),
             Ok(field) => {
@@ -74,18 +73,21 @@ impl Compiler<'_> {
 
     pub(super) fn fits(&mut self, check: &Check, rule: &Fits) -> Result<Parts> {
         no_mostly(check)?;
-        let (columns, name): (Vec<Column>, String) = match (&rule.reference, rule.columns.as_slice())
-        {
-            (Some(name), []) => {
-                let reference = self.reference(name)?;
-                let empty = ArrowSchema::empty();
-                (Signature::from_schemas(reference.schema(), &empty)?.inputs, name.clone())
-            }
-            (None, [_, ..]) => (rule.columns.clone(), "the destination".to_owned()),
-            _ => {
-                return Err(Error::invalid("suite", "a destination is either columns or a reference"));
-            }
-        };
+        let (columns, name): (Vec<Column>, String) =
+            match (&rule.reference, rule.columns.as_slice()) {
+                (Some(name), []) => {
+                    let reference = self.reference(name)?;
+                    let empty = ArrowSchema::empty();
+                    (Signature::from_schemas(reference.schema(), &empty)?.inputs, name.clone())
+                }
+                (None, [_, ..]) => (rule.columns.clone(), "the destination".to_owned()),
+                _ => {
+                    return Err(Error::invalid(
+                        "suite",
+                        "a destination is either columns or a reference",
+                    ));
+                }
+            };
         let schema = std::sync::Arc::clone(self.slots.schema());
         let signature = Signature::new(columns, Vec::new())?;
         let mut faults: Vec<String> =
@@ -165,8 +167,8 @@ impl Compiler<'_> {
             }
         }
         let bytes: u64 = there.iter().filter_map(|file| file.bytes).sum();
-        let finding = of_faults(&faults)
-            .with_observed(json!(format!("{count} files of {bytes} bytes")));
+        let finding =
+            of_faults(&faults).with_observed(json!(format!("{count} files of {bytes} bytes")));
         Ok(Self::fixed(finding, Basis::Source, asked.join(", ")))
     }
 }
@@ -181,11 +183,8 @@ fn loosened(schema: &ArrowSchema, nullability: bool) -> ArrowSchema {
     if nullability {
         return schema.clone();
     }
-    let fields: Vec<_> = schema
-        .fields()
-        .iter()
-        .map(|field| field.as_ref().clone().with_nullable(false))
-        .collect();
+    let fields: Vec<_> =
+        schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(false)).collect();
     ArrowSchema::new(fields)
 }
 

@@ -217,8 +217,11 @@ impl Compiler<'_> {
         let data_type = self.slots.data_type(slot);
         let (min, max) = (rule.min.unwrap_or(0), rule.max.unwrap_or(u64::MAX));
         if rule.min.is_none() && rule.max.is_none() || min > max {
-            return Err(Error::invalid("suite", "a length has a least or a greatest value, in order")
-                .with("column", &rule.column));
+            return Err(Error::invalid(
+                "suite",
+                "a length has a least or a greatest value, in order",
+            )
+            .with("column", &rule.column));
         }
         let unit = match (rule.unit, is_list(data_type)) {
             (_, true) => "items",

@@ -81,7 +81,10 @@ impl Group {
     ///
     /// # Errors
     /// `Corrupt`, naming file, row group and column.
-    pub(crate) fn read(&self, batch_rows: usize) -> Result<impl Iterator<Item = Result<RecordBatch>>> {
+    pub(crate) fn read(
+        self,
+        batch_rows: usize,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch>>> {
         let mut reader = self.reader(&self.columns, batch_rows)?;
         let schema = widened(self.arrow.schema(), &self.columns);
         let mut rows_left = self.file.group_rows(self.number);

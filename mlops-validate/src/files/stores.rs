@@ -143,7 +143,7 @@ fn local_path(path: &str) -> Result<Path> {
 }
 
 /// A URL without its credentials.
-fn shown(url: &str) -> String {
+pub(crate) fn shown(url: &str) -> String {
     match Url::parse(url) {
         Ok(mut parsed) if parsed.password().is_some() || !parsed.username().is_empty() => {
             // A URL without a host has no credentials, and nothing fails here.

@@ -14,7 +14,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use futures::{StreamExt, TryStreamExt};
+use futures::{StreamExt, stream};
 use mlops_core::validation::FileFormat;
 use mlops_core::{Error, ErrorKind, Result};
 use object_store::ObjectStoreExt;
@@ -25,6 +25,8 @@ use super::stores::Place;
 
 /// Rows that types are taken from.
 pub(crate) const SAMPLED_ROWS: usize = 10_000;
+/// Bytes that are read at once.
+const READ_BYTES: u64 = 4 << 20;
 
 /// A file of text.
 #[derive(Debug, Clone)]
@@ -35,18 +37,32 @@ pub(crate) struct TextFile {
 }
 
 impl TextFile {
-    /// Its bytes, as the store hands them out.
-    pub(crate) async fn read(&self) -> Result<BoxStream<'static, Result<Bytes>>> {
-        let url = self.place.url.clone();
-        let got = self.place.store.get(&self.place.path).await;
-        let got = got.map_err(|error| of_store(&url, error))?;
-        Ok(got.into_stream().map_err(move |error| of_store(&url, error)).boxed())
+    /// Its bytes from the beginning, some at a time.
+    pub(crate) fn read(&self) -> BoxStream<'static, Result<Bytes>> {
+        let file = self.clone();
+        stream::try_unfold(0, move |start| {
+            let file = file.clone();
+            async move {
+                let end = file.bytes.min(start + READ_BYTES);
+                if start == end {
+                    return Ok(None);
+                }
+                let got = file.place.store.get_range(&file.place.path, start..end).await;
+                let got = got.map_err(|error| of_store(&file.place.url, error))?;
+                if got.len() as u64 != end - start {
+                    return Err(Error::corrupt("validate.files", "the file became shorter")
+                        .with("file", &file.place.url));
+                }
+                Ok(Some((got, end)))
+            }
+        })
+        .boxed()
     }
 
     /// Its schema, as far as its first rows tell.
     pub(crate) async fn infer(&self) -> Result<SchemaRef> {
         let mut head = Head::new(self.format);
-        let mut bytes = self.read().await?;
+        let mut bytes = self.read();
         while let Some(part) = bytes.next().await {
             if head.push(&part?) {
                 break;

@@ -9,8 +9,8 @@ use serde_json::json;
 use super::unique::other_memory;
 use crate::kernel::{Chunk, Finding, Fold};
 use crate::memory::Memory;
-use crate::plan::{Conclude, Seen};
 use crate::pending as stats;
+use crate::plan::{Conclude, Seen};
 use crate::stats::Bins;
 
 /// Counts values by the cells of a profile.

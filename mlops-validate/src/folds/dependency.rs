@@ -33,6 +33,10 @@ impl Fold for DependencyFold {
         Ok(())
     }
 
+    fn blames_later(&self) -> bool {
+        true
+    }
+
     fn second_pass(&self, memory: &Memory) -> Option<Arc<dyn RowRule>> {
         let Memory::Dependency(memory) = memory else { return None };
         let keys = memory.conflict_keys();

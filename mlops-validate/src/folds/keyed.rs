@@ -81,8 +81,10 @@ pub(crate) fn batch_of(
     let columns: Vec<ArrayRef> =
         slots.iter().map(|slot| chunk.column(*slot).cloned()).collect::<Result<_>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(chunk.rows));
-    RecordBatch::try_new_with_options(SchemaRef::clone(schema), columns, &options).map_err(|source| {
-        Error::new(ErrorKind::Invalid, "validate", "a column is not what its schema says")
-            .with_source(source)
-    })
+    RecordBatch::try_new_with_options(SchemaRef::clone(schema), columns, &options).map_err(
+        |source| {
+            Error::new(ErrorKind::Invalid, "validate", "a column is not what its schema says")
+                .with_source(source)
+        },
+    )
 }

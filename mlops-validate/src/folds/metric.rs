@@ -17,7 +17,6 @@ use serde_json::Value;
 use super::unique::other_memory;
 use crate::bits;
 use crate::kernel::{Chunk, Facts, Fold};
-use crate::keys::FinishOptions;
 use crate::memory::Memory;
 use crate::rules::nulls::or_null_rows;
 use crate::scalar::{Scalar, Scalars};
@@ -258,11 +257,10 @@ fn ends_of(column: &ArrayRef, eligible: Option<&[u64]>) -> Result<(Ends, u64)> {
 
 /// The values that are not null, as floats.
 fn floats(column: &ArrayRef, eligible: Option<&[u64]>) -> Result<Vec<f64>> {
-    let unreadable = || {
-        Error::invalid("validate", "a column has no quantiles").with("type", column.data_type())
-    };
-    let plain = cast(column, &DataType::Float64)
-        .map_err(|source| unreadable().with_source(source))?;
+    let unreadable =
+        || Error::invalid("validate", "a column has no quantiles").with("type", column.data_type());
+    let plain =
+        cast(column, &DataType::Float64).map_err(|source| unreadable().with_source(source))?;
     let values = plain.as_primitive_opt::<Float64Type>().ok_or_else(unreadable)?;
     Ok(values
         .iter()
@@ -322,7 +320,9 @@ impl MetricValue {
             Self::Float(value) => value.to_string().into(),
             Self::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned().into(),
             Self::Whole(value, data_type) => match (value.to_i128(), data_type) {
-                (Some(n), DataType::Decimal256(_, 0)) if i64::try_from(n).is_ok() => (n as i64).into(),
+                (Some(n), DataType::Decimal256(_, 0)) if i64::try_from(n).is_ok() => {
+                    (n as i64).into()
+                }
                 (Some(n), integer) if integer.is_integer() => match i64::try_from(n) {
                     Ok(n) => n.into(),
                     Err(_) => n.to_string().into(),
@@ -363,12 +363,11 @@ fn show_whole(value: i256, data_type: &DataType) -> String {
 /// What a metric comes to, from the memory of its family.
 pub(crate) fn value_of(metric: &Metric, memory: &Memory, data_type: &DataType) -> MetricValue {
     match memory {
-        Memory::Keys(keys) => {
-            let options = FinishOptions { threads: 1, samples: 0, all: false };
-            MetricValue::count(keys.store.finish(&options).distinct)
-        }
+        Memory::Keys(keys) => MetricValue::count(keys.found().distinct),
         Memory::Distinct(estimate) => MetricValue::count(estimate.count()),
-        Memory::Metric(memory) => of_memory(metric, memory, data_type).unwrap_or(MetricValue::Nothing),
+        Memory::Metric(memory) => {
+            of_memory(metric, memory, data_type).unwrap_or(MetricValue::Nothing)
+        }
         _ => MetricValue::Nothing,
     }
 }
@@ -401,7 +400,9 @@ fn of_memory(metric: &Metric, memory: &MetricMemory, data_type: &DataType) -> Op
             }
         },
         (Function::Mean, MetricMemory::Moments(moments)) => float(moments.mean()),
-        (Function::StdDev, MetricMemory::Moments(moments)) => float(moments.stddev(Variance::Sample)),
+        (Function::StdDev, MetricMemory::Moments(moments)) => {
+            float(moments.stddev(Variance::Sample))
+        }
         (Function::Min, MetricMemory::Ends { ends, .. }) => {
             Some(of_scalar(&ends.as_ref()?.0, data_type))
         }

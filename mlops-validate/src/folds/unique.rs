@@ -10,7 +10,7 @@ use super::keyed::KeyColumns;
 use crate::bits;
 use crate::kernel::{Cache, Chunk, Finding, Fold, Judged, RowRule};
 use crate::keys::{
-    DistinctEstimate, DuplicateFilter, Duplicates, FinishOptions, KeyChunk, KeyStore, ReferenceSet,
+    DistinctEstimate, DuplicateFilter, Duplicates, KeyChunk, KeyStore, ReferenceSet,
 };
 use crate::memory::{KeysMemory, Memory};
 use crate::plan::{Conclude, Seen};
@@ -43,7 +43,7 @@ impl KeysFold {
 impl Fold for KeysFold {
     fn memory(&self) -> Memory {
         let store = KeyStore::new(&self.key.encoder);
-        Memory::Keys(Box::new(KeysMemory { store, without_key: 0 }))
+        Memory::Keys(Box::new(KeysMemory::new(store)))
     }
 
     fn fold(&self, chunk: &Chunk<'_>, eligible: Option<&[u64]>, memory: &mut Memory) -> Result<()> {
@@ -51,7 +51,7 @@ impl Fold for KeysFold {
         let mut keys = KeyChunk::default();
         self.key.encode(chunk, &mut keys)?;
         if eligible.is_none() && !bits::any(&keys.any_null) && self.suspects.is_none() {
-            return memory.store.push(&keys, None);
+            return memory.store_mut().push(&keys, None);
         }
         let mut take = self.take(&keys, eligible, chunk.rows);
         let eligible_rows = eligible.map_or(chunk.rows as u64, bits::count);
@@ -60,18 +60,21 @@ impl Fold for KeysFold {
             let whole = std::mem::take(&mut take);
             suspects.candidates(&keys, Some(&whole), &mut take);
         }
-        memory.store.push(&keys, Some(&take))
+        memory.store_mut().push(&keys, Some(&take))
+    }
+
+    fn blames_later(&self) -> bool {
+        true
     }
 
     fn second_pass(&self, memory: &Memory) -> Option<Arc<dyn RowRule>> {
         let Memory::Keys(memory) = memory else { return None };
-        let all = FinishOptions { threads: 1, samples: 0, all: true };
-        let duplicated = memory.store.finish(&all).keys.unwrap_or_default();
+        let duplicated = memory.found().keys.as_deref().unwrap_or_default();
         let nulls = self.nulls_equal && self.key.slots.len() == 1 && memory.without_key > 1;
         if duplicated.is_empty() && !nulls {
             return None;
         }
-        let set = ReferenceSet::of_keys(&duplicated, &memory.store);
+        let set = ReferenceSet::of_keys(duplicated, &memory.store);
         Some(Arc::new(InKeys {
             key: self.key.clone(),
             set,
@@ -131,6 +134,28 @@ impl Fold for SuspectsFold {
         filter.push(&keys, Some(&take));
         Ok(())
     }
+
+    fn blames_later(&self) -> bool {
+        true
+    }
+
+    fn needs_refining(&self) -> bool {
+        true
+    }
+
+    fn refine(&self, memory: &Memory) -> Option<Arc<dyn Fold>> {
+        let Memory::Suspects(filter) = memory else { return None };
+        let KeysFold { key, nulls_equal, .. } = &self.keys;
+        Some(Arc::new(KeysFold {
+            key: key.clone(),
+            nulls_equal: *nulls_equal,
+            suspects: Some(filter.clone()),
+        }))
+    }
+
+    fn second_pass(&self, memory: &Memory) -> Option<Arc<dyn RowRule>> {
+        self.keys.second_pass(memory)
+    }
 }
 
 /// Estimates how many keys there are.
@@ -159,9 +184,11 @@ impl Fold for DistinctFold {
     }
 }
 
-/// What the keys say, nulls that count as equal among them.
+/// What the keys say, nulls that count as equal among them, with so many samples.
 fn duplicates(memory: &KeysMemory, nulls_equal: bool, samples: usize) -> Duplicates {
-    let mut found = memory.store.finish(&FinishOptions { threads: 1, samples, all: false });
+    let known = memory.found();
+    let samples = known.samples.iter().copied().take(samples).collect();
+    let mut found = Duplicates { samples, keys: None, ..*known };
     // With several columns a null is part of the key; with one, the nulls are a key of their own.
     if nulls_equal && memory.without_key > 0 {
         found.rows += memory.without_key;
@@ -185,7 +212,8 @@ pub(crate) struct NoneTwice {
 impl Conclude for NoneTwice {
     fn conclude(&self, seen: &Seen<'_>) -> Finding {
         let Some(Memory::Keys(memory)) = seen.memories.first() else {
-            return Finding::plain(Status::Vacuous).with_detail("the second pass has not been made");
+            return Finding::plain(Status::Vacuous)
+                .with_detail("the second pass has not been made");
         };
         let found = duplicates(memory, self.nulls_equal, seen.samples);
         let skipped = if self.nulls_equal { 0 } else { memory.without_key };

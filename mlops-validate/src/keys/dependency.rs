@@ -23,7 +23,7 @@ pub(crate) struct Dependency {
     texts: FirstTexts,
 }
 
-/// Three words less than with an `Option`: these entries are all the memory there is.
+/// No `Option` in it: these entries are all the memory there is.
 #[derive(Debug, Clone, Copy)]
 struct Determined {
     /// The one B; means nothing once there are several.

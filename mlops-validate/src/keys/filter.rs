@@ -1,4 +1,4 @@
-//! Exact uniqueness in two passes and a quarter of the memory.
+//! Exact uniqueness in two passes and less than a third of the memory.
 //!
 //! The first pass only remembers, in a table of two-bit counters, which keys *may* have come more
 //! than once; the second pass feeds a [`KeyStore`](super::KeyStore) with the rows of those keys and

@@ -1,7 +1,7 @@
 //! Keys: what uniqueness, distinct counts, dependencies and references between tables are made of.
 //!
 //! The rows of a chunk become keys once ([`KeyEncoder`]), and everything else works on keys alone:
-//! [`KeyStore`] finds every duplicate, [`DuplicateFilter`] lets two passes do the same in a quarter
+//! [`KeyStore`] finds every duplicate, [`DuplicateFilter`] lets two passes do the same in a third
 //! of the memory, [`DistinctEstimate`] counts approximately in 16 KiB, [`ReferenceSet`] and
 //! [`Orphans`] check a child table against its parent, [`Dependency`] checks that A determines B.
 //!
@@ -53,6 +53,9 @@ pub(crate) trait Key: Copy + Ord + Default + Send + Sync + 'static {
     /// The key in the wide form.
     fn widen(self) -> u128;
 
+    /// The key that is a number, where keys are numbers: those of a wide store are not consecutive.
+    fn of_number(number: u64) -> Self;
+
     /// Appends the key, least significant byte first.
     fn write(self, out: &mut Vec<u8>);
 
@@ -82,6 +85,11 @@ impl Key for u64 {
         u128::from(self)
     }
 
+    #[inline]
+    fn of_number(number: u64) -> Self {
+        number
+    }
+
     fn write(self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.to_le_bytes());
     }
@@ -103,6 +111,11 @@ impl Key for u128 {
     #[inline]
     fn widen(self) -> u128 {
         self
+    }
+
+    #[inline]
+    fn of_number(number: u64) -> Self {
+        number.into()
     }
 
     fn write(self, out: &mut Vec<u8>) {

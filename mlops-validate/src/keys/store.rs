@@ -6,9 +6,11 @@
 //! of blocks that never move, so the peak is 8 bytes a row (narrow) or 16 (wide) plus at most 1 MiB.
 //! Equal keys are all kept: that is what makes merging two stores a matter of moving blocks.
 //!
-//! Few keys (up to 32,768) stay in one list, so that a small table costs no partitions.
+//! Few keys (up to 32,768) stay in one list, so that a small table costs no partitions; chunks of
+//! consecutive keys are ranges ([`runs`]), so that the ids of a table cost next to nothing.
 
 mod dedupe;
+mod runs;
 mod stored;
 
 #[cfg(test)]
@@ -18,6 +20,7 @@ use mlops_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use self::dedupe::{Found, Table};
+use self::runs::Runs;
 use super::{Key, KeyChunk, KeyEncoder, Keys, for_each_row};
 
 const PARTITIONS: usize = 256;
@@ -148,6 +151,8 @@ pub(crate) struct Store<K> {
     full: Vec<Vec<Vec<K>>>,
     /// The unfinished block of each partition.
     tails: Vec<Vec<K>>,
+    /// Keys that are nowhere else.
+    runs: Runs,
 }
 
 #[inline]
@@ -159,6 +164,14 @@ impl<K: Key> Store<K> {
     const BLOCK_KEYS: usize = BLOCK / K::BYTES;
 
     pub(super) fn push(&mut self, keys: &[K], take: Option<&[u64]>) {
+        let numbers = || keys.iter().map(|key| key.widen() as u64);
+        if K::BYTES == 8 && take.is_none() && self.runs.take(numbers()) {
+            return;
+        }
+        self.push_loose(keys, take);
+    }
+
+    fn push_loose(&mut self, keys: &[K], take: Option<&[u64]>) {
         if self.tails.is_empty() {
             if self.flat.len() + keys.len() <= FLAT {
                 match take {
@@ -191,15 +204,13 @@ impl<K: Key> Store<K> {
     }
 
     fn merge(mut self, mut other: Self) -> Self {
-        if self.len() < other.len() {
+        if self.tails.is_empty() {
             std::mem::swap(&mut self, &mut other);
         }
-        self.push(&other.flat, None);
+        self.runs.extend(std::mem::take(&mut other.runs));
+        self.push_loose(&other.flat, None);
         if other.tails.is_empty() {
             return self;
-        }
-        if self.tails.is_empty() {
-            self.scatter();
         }
         for (ours, theirs) in self.full.iter_mut().zip(other.full) {
             ours.extend(theirs);
@@ -211,25 +222,64 @@ impl<K: Key> Store<K> {
     }
 
     pub(super) fn len(&self) -> u64 {
-        self.lists().map(|list| list.len() as u64).sum()
+        self.lists().map(|list| list.len() as u64).sum::<u64>() + self.runs.len()
     }
 
     fn bytes(&self) -> usize {
-        self.lists().map(|list| list.len() * K::BYTES).sum::<usize>()
+        self.runs.bytes()
+            + self.lists().map(|list| list.len() * K::BYTES).sum::<usize>()
             + self.tails.iter().map(|tail| (tail.capacity() - tail.len()) * K::BYTES).sum::<usize>()
     }
 
     /// All keys, in no order that means anything.
-    pub(super) fn lists(&self) -> impl Iterator<Item = &[K]> {
+    pub(super) fn keys(&self) -> impl Iterator<Item = K> {
+        self.lists().flatten().copied().chain(self.runs.keys().map(K::of_number))
+    }
+
+    /// The keys that are not in ranges.
+    fn lists(&self) -> impl Iterator<Item = &[K]> {
         let blocks = self.full.iter().flatten().chain(&self.tails);
         std::iter::once(&self.flat).chain(blocks).map(Vec::as_slice).filter(|list| !list.is_empty())
     }
 
     fn finish(&self, options: &FinishOptions) -> Duplicates {
+        if self.runs.is_empty() {
+            return self.count(&Self::default(), options).finish();
+        }
+        let loose = self.lists().flatten().map(|key| key.widen() as u64);
+        if self.runs.stand_alone(loose) {
+            let mut found = self.count(&Self::default(), options);
+            found.unique(self.runs.len());
+            return found.finish();
+        }
+        // Some keys of the ranges are not unique: written out, which doubles the memory at worst.
+        let mut written = Self::default();
+        let mut block = Vec::with_capacity(FLAT);
+        let mut keys = self.runs.keys().map(K::of_number);
+        loop {
+            block.clear();
+            block.extend(keys.by_ref().take(FLAT));
+            if block.is_empty() {
+                break;
+            }
+            written.push_loose(&block, None);
+        }
+        if self.tails.is_empty() {
+            written.push_loose(&self.flat, None);
+            return written.count(&Self::default(), options).finish();
+        }
+        if written.tails.is_empty() {
+            written.scatter();
+        }
+        self.count(&written, options).finish()
+    }
+
+    /// Counts the keys that are not in ranges, and those of another store of as many partitions.
+    fn count(&self, other: &Self, options: &FinishOptions) -> Found<K> {
         if self.tails.is_empty() {
             let mut found = Found::new(options);
             Table::default().count(&[&self.flat], &mut found);
-            return found.finish();
+            return found;
         }
         let threads = options.threads.clamp(1, PARTITIONS);
         let work = |thread: usize| {
@@ -238,13 +288,16 @@ impl<K: Key> Store<K> {
             let mut lists = Vec::new();
             for partition in (thread..PARTITIONS).step_by(threads) {
                 lists.clear();
-                lists.extend(self.full[partition].iter().map(Vec::as_slice));
-                lists.push(&self.tails[partition]);
+                for store in [self, other] {
+                    lists
+                        .extend(store.full.get(partition).into_iter().flatten().map(Vec::as_slice));
+                    lists.extend(store.tails.get(partition).map(Vec::as_slice));
+                }
                 table.count(&lists, &mut found);
             }
             found
         };
-        let found = std::thread::scope(|scope| {
+        std::thread::scope(|scope| {
             let others: Vec<_> =
                 (1..threads).map(|thread| scope.spawn(move || work(thread))).collect();
             let mut found = work(0);
@@ -255,8 +308,7 @@ impl<K: Key> Store<K> {
                 }
             }
             found
-        });
-        found.finish()
+        })
     }
 }
 

@@ -80,7 +80,7 @@ fn case(f: &mut fmt::Formatter<'_>, report: &Report, outcome: &Outcome) -> fmt::
     if group == Group::Passed {
         return f.write_str("/>\n");
     }
-    let message = format!("{}; expected {}", found(outcome), outcome.expected);
+    let message = format!("{}; expected: {}", found(outcome), outcome.expected);
     let story = story(outcome);
     let story = Lines(&story);
     f.write_str(">\n      ")?;

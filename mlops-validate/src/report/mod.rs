@@ -33,7 +33,7 @@
 //!     report::text(&report, &TextStyle::default()),
 //!     "\
 //! failed   range(total)  12 of 1,000 rows failed (1.20 %)
-//!          expected at least 0
+//!          expected: at least 0
 //!          row 17: total -3.50
 //!
 //! failed   orders version 3: 1 of 1 check failed: the data is not fit to use.

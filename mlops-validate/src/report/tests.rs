@@ -38,10 +38,10 @@ fn a_terminal_gets_a_line_a_check_and_two_more_for_a_failure() {
 passed   mean(x)              12,345.75
 vacuous  range(wind)          nothing to judge
 warned   matches(code)        2 of 336,776 rows failed (< 0.01 %)
-         expected text that matches a|b
+         expected: text that matches a|b
          row 7: code <b>]]>&\\u{1}; row 9: code \"\"
 failed   not_null(dep_delay)  8,255 of 336,776 rows failed (2.45 %)
-         expected no nulls; most on 2013-02-08
+         expected: no nulls; most on 2013-02-08
          row 838: dep_delay null
 
 failed   flights version 3 on data/nycflights13/flights.parquet: 1 of 4 checks failed: the data is not fit to use.
@@ -141,14 +141,14 @@ fn a_build_server_gets_failures_and_skips_that_say_why() {
     </properties>
     <testcase classname="flights" name="mean(x)" time="0.001840"/>
     <testcase classname="flights" name="not_null(dep_delay)" time="0.001840">
-      <failure type="not_null" message="8,255 of 336,776 rows failed (2.45 %); expected no nulls">expected: no nulls
+      <failure type="not_null" message="8,255 of 336,776 rows failed (2.45 %); expected: no nulls">expected: no nulls
 found: 8,255 of 336,776 rows failed (2.45 %)
 detail: most on 2013-02-08
 evidence: values were read
 row 838: dep_delay = null</failure>
     </testcase>
     <testcase classname="flights" name="matches(code)" time="0.001840">
-      <skipped message="warning: 2 of 336,776 rows failed (&lt; 0.01 %); expected text that matches a|b"/>
+      <skipped message="warning: 2 of 336,776 rows failed (&lt; 0.01 %); expected: text that matches a|b"/>
       <system-out>expected: text that matches a|b
 found: 2 of 336,776 rows failed (&lt; 0.01 %)
 why: ask @ops
@@ -157,7 +157,7 @@ row 7: code = &lt;b&gt;]]&gt;&amp;\u{1}
 row 9: code = &quot;&quot;</system-out>
     </testcase>
     <testcase classname="flights" name="range(wind)" time="0.001840">
-      <skipped message="nothing to judge; expected between 0 and 100"/>
+      <skipped message="nothing to judge; expected: between 0 and 100"/>
       <system-out>expected: between 0 and 100
 found: nothing to judge
 rows not judged: 336,776 skipped (null or NaN)

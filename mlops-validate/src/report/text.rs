@@ -103,7 +103,7 @@ impl Page<'_> {
 
 /// What was expected and what is known besides, and samples.
 fn more(page: &mut Page<'_>, outcome: &Outcome) {
-    let mut expected = format!("expected {}", visible(&outcome.expected));
+    let mut expected = format!("expected: {}", visible(&outcome.expected));
     for part in [left_out(outcome).as_ref(), outcome.detail.as_ref()].into_iter().flatten() {
         expected = format!("{expected}; {}", visible(part));
     }

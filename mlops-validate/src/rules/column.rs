@@ -165,7 +165,8 @@ fn judge_list(
 /// The items of all rows of a list, and which are whose.
 pub(crate) fn items(column: &ArrayRef) -> Result<(ArrayRef, Vec<std::ops::Range<usize>>)> {
     let ends = |offsets: Vec<usize>, values: &ArrayRef| {
-        let (first, last) = (offsets.first().copied().unwrap_or(0), offsets.last().copied().unwrap_or(0));
+        let (first, last) =
+            (offsets.first().copied().unwrap_or(0), offsets.last().copied().unwrap_or(0));
         let ranges = offsets.windows(2).map(|pair| pair[0] - first..pair[1] - first).collect();
         (values.slice(first, last - first), ranges)
     };
@@ -189,7 +190,8 @@ pub(crate) fn items(column: &ArrayRef) -> Result<(ArrayRef, Vec<std::ops::Range<
 
 /// A struct's field; null where the struct is null.
 pub(crate) fn field(column: &ArrayRef, name: &str) -> Result<ArrayRef> {
-    let missing = || Error::new(ErrorKind::Internal, "validate", "no such field").with("field", name);
+    let missing =
+        || Error::new(ErrorKind::Internal, "validate", "no such field").with("field", name);
     let parent = column.as_struct_opt().ok_or_else(missing)?;
     let child = parent.column_by_name(name).ok_or_else(missing)?;
     let Some(nulls) = parent.nulls() else { return Ok(Arc::clone(child)) };

@@ -24,7 +24,9 @@ pub(crate) struct FilledRule {
 
 impl RowRule for FilledRule {
     fn judge(&self, chunk: &Chunk<'_>, cache: &mut Cache, out: &mut Judged) -> Result<()> {
-        let Filled::Between(min, max) = self.filled else { return self.all_or_none(chunk, cache, out) };
+        let Filled::Between(min, max) = self.filled else {
+            return self.all_or_none(chunk, cache, out);
+        };
         let mut counts = vec![0_u64; chunk.rows];
         for slot in &self.slots {
             let null = &mut cache.spare.null;

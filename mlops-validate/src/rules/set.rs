@@ -1,8 +1,7 @@
 //! `in_set` and `not_in_set`.
 //!
-//! A set of text is a table that is looked up by a hash of the length and the first and last eight
-//! bytes: two loads, whatever the set's size; only what shares all three is compared in full. Numbers
-//! are looked up by their bits, after what has two forms (−0.0, NaN) has got one.
+//! A few short texts, which most sets are, become numbers in a table without collisions
+//! ([`ShortSet`]); others are hashed.
 
 use std::collections::HashSet;
 use std::fmt::Debug;
@@ -11,6 +10,7 @@ use arrow::array::{Array, ArrowPrimitiveType, AsArray};
 use arrow::datatypes::{ArrowNativeType, i256};
 use mlops_core::Result;
 use mlops_core::validation::NanPolicy;
+use xxhash_rust::xxh3::Xxh3DefaultBuilder;
 
 use super::column::ValueRule;
 use super::range::not_of;
@@ -113,58 +113,107 @@ impl ValueRule for BoolSet {
 /// Text.
 #[derive(Debug)]
 pub(crate) struct TextSet {
-    /// A power of two of places, at least twice the members: 0 is empty, else the member's number + 1.
-    places: Vec<u32>,
-    members: Vec<Box<[u8]>>,
+    members: Members,
     forbidden: bool,
+}
+
+#[derive(Debug)]
+enum Members {
+    /// All are short and few.
+    Short(ShortSet),
+    /// Any others.
+    Any(HashSet<Box<[u8]>, Xxh3DefaultBuilder>),
 }
 
 impl TextSet {
     /// A set of these texts.
     pub(crate) fn new<'a>(texts: impl IntoIterator<Item = &'a str>, forbidden: bool) -> Self {
         let texts: HashSet<&str> = texts.into_iter().collect();
-        let mut members: Vec<Box<[u8]>> = texts.into_iter().map(|t| t.as_bytes().into()).collect();
-        members.sort_unstable();
-        let mut places = vec![0; (members.len() * 4).next_power_of_two().max(16)];
-        for (number, member) in members.iter().enumerate() {
-            let mut place = hash(member) as usize & (places.len() - 1);
-            while places[place] != 0 {
-                place = (place + 1) & (places.len() - 1);
-            }
-            places[place] = number as u32 + 1;
-        }
-        Self { places, members, forbidden }
-    }
-
-    #[inline]
-    fn contains(&self, text: &[u8]) -> bool {
-        let mask = self.places.len() - 1;
-        let mut place = hash(text) as usize & mask;
-        loop {
-            match self.places[place] {
-                0 => return false,
-                number if *self.members[number as usize - 1] == *text => return true,
-                _ => place = (place + 1) & mask,
-            }
-        }
+        let members = match ShortSet::new(&texts) {
+            Some(short) => Members::Short(short),
+            None => Members::Any(texts.into_iter().map(|text| text.as_bytes().into()).collect()),
+        };
+        Self { members, forbidden }
     }
 }
 
-/// Of the length and both ends: what differs only in the middle collides, and is compared in full.
+/// Text of at most [`SHORT`] bytes as one number: its bytes, zeros behind, and its length on top.
+type Short = u128;
+
+/// Longest text that is one number.
+const SHORT: usize = 15;
+
+/// By length: the bytes that count, and the length where it stands.
+const MASKS: [(u128, u128); SHORT + 1] = {
+    let mut masks = [(0, 0); SHORT + 1];
+    let mut length = 0;
+    while length <= SHORT {
+        masks[length] = ((1 << (8 * length as u32)) - 1, (length as u128) << 120);
+        length += 1;
+    }
+    masks
+};
+
 #[inline]
-fn hash(text: &[u8]) -> u64 {
-    const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
-    let (first, last) = if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk())
-    {
-        (u64::from_le_bytes(*first), u64::from_le_bytes(*last))
-    } else if let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk()) {
-        (u64::from(u32::from_le_bytes(*first)), u64::from(u32::from_le_bytes(*last)))
-    } else {
-        let at = |i: usize| u64::from(text.get(i).copied().unwrap_or(0));
-        (at(0) | at(1) << 8 | at(2) << 16, 0)
-    };
-    let mixed = (first ^ last.rotate_left(23) ^ text.len() as u64).wrapping_mul(ODD);
-    mixed ^ mixed >> 32
+fn short(window: [u8; 16], length: usize) -> Option<Short> {
+    let (mask, length) = MASKS.get(length)?;
+    Some(u128::from_le_bytes(window) & mask | length)
+}
+
+/// A few short texts in a table in which each has a place of its own, found by trying: so one
+/// multiplication and one comparison answer, without a branch that data could make the processor
+/// guess wrong.
+#[derive(Debug)]
+struct ShortSet {
+    odd: u64,
+    shift: u32,
+    table: Vec<Short>,
+}
+
+/// What stands in a place that is nobody's: no text has this length.
+const NOBODY: Short = u128::MAX;
+
+impl ShortSet {
+    fn new(texts: &HashSet<&str>) -> Option<Self> {
+        const MOST: usize = 64;
+        let mut members = Vec::with_capacity(texts.len());
+        for text in texts {
+            let mut window = [0; 16];
+            window.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+            members.push(short(window, text.len())?);
+        }
+        if members.len() > MOST {
+            return None;
+        }
+        let least = (members.len() * 2).next_power_of_two().trailing_zeros();
+        (least..least + 5).flat_map(|bits| (0..200_u64).map(move |seed| (bits, seed))).find_map(
+            |(bits, seed)| {
+                let odd = (seed * 2 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+                let mut set = Self { odd, shift: 64 - bits, table: vec![NOBODY; 1 << bits] };
+                members.iter().all(|member| set.claim(*member)).then_some(set)
+            },
+        )
+    }
+
+    fn claim(&mut self, member: Short) -> bool {
+        let place = self.place(member);
+        let free = self.table[place] == NOBODY;
+        self.table[place] = member;
+        free
+    }
+
+    #[inline]
+    fn place(&self, text: Short) -> usize {
+        let folded = (text as u64).wrapping_mul(self.odd) ^ (text >> 64) as u64;
+        (folded.wrapping_mul(self.odd) >> self.shift) as usize
+    }
+
+    #[inline]
+    fn contains(&self, rows: &impl Rows, row: usize) -> bool {
+        let mut window = [0; 16];
+        rows.window(row, 0, &mut window);
+        short(window, rows.length(row)).is_some_and(|text| self.table[self.place(text)] == text)
+    }
 }
 
 impl ValueRule for TextSet {
@@ -175,19 +224,29 @@ impl ValueRule for TextSet {
             type Output = ();
 
             fn visit(self, rows: &impl Rows) {
-                let count = rows.count();
-                for (index, word) in self.1.iter_mut().enumerate() {
-                    let mut failed = 0;
-                    for row in index * 64..(index * 64 + 64).min(count) {
-                        let fails = self.0.contains(rows.bytes(row)) == self.0.forbidden;
-                        failed |= u64::from(fails) << (row % 64);
+                let Self(TextSet { members, forbidden }, failed) = self;
+                match members {
+                    Members::Short(set) => {
+                        or_rows(failed, rows.count(), |row| set.contains(rows, row) == *forbidden)
                     }
-                    *word |= failed;
+                    Members::Any(set) => or_rows(failed, rows.count(), |row| {
+                        set.contains(rows.bytes(row)) == *forbidden
+                    }),
                 }
             }
         }
 
         visit(values, Test(self, &mut out.failed))
+    }
+}
+
+/// Sets the bits of the rows that fail.
+#[inline]
+fn or_rows(mask: &mut [u64], rows: usize, fails: impl Fn(usize) -> bool) {
+    for (index, word) in mask.iter_mut().enumerate() {
+        for row in index * 64..(index * 64 + 64).min(rows) {
+            *word |= u64::from(fails(row)) << (row % 64);
+        }
     }
 }
 

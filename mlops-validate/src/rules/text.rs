@@ -10,9 +10,9 @@ use super::nulls::or_null_rows;
 use super::range::not_of;
 use crate::bits;
 use crate::kernel::{Cache, Chunk, Judged, RowRule};
+use crate::text::length;
 use crate::text::pattern::Pattern;
 use crate::text::strings::text_mask;
-use crate::text::length;
 
 /// A pattern is found in text, or it is not.
 #[derive(Debug)]
@@ -77,7 +77,8 @@ impl ValueRule for LengthRule {
                 bytes(&mut values.as_binary::<i64>().offsets().lengths());
             }
             DataType::BinaryView => {
-                let views = values.as_binary_view_opt().ok_or_else(|| not_of(values.data_type()))?;
+                let views =
+                    values.as_binary_view_opt().ok_or_else(|| not_of(values.data_type()))?;
                 bytes(&mut views.views().iter().map(|view| *view as u32 as usize));
             }
             DataType::FixedSizeBinary(size) => {

@@ -190,7 +190,8 @@ impl Big {
             groups.push(group);
             rest = quotient;
         }
-        let digits: String = groups.iter().rev().map(|group| format!("{group:09}")).collect();
+        let groups: Vec<String> = groups.iter().rev().map(|group| format!("{group:09}")).collect();
+        let digits = groups.concat();
         let digits = digits.trim_start_matches('0');
         let digits = format!("{digits:0>width$}", width = scale + 1);
         let (whole, fraction) = digits.split_at(digits.len() - scale);

@@ -36,7 +36,7 @@ const MAX_BINS: usize = 1_000;
 /// let mut profile = ColumnProfile::of(&Field::new("x", DataType::Float64, true));
 /// profile.update(&good, None)?;
 /// let bins = Bins::freeze(&profile, 4)?;
-/// assert_eq!(bins.reference().counts(), [0, 252, 248, 252, 248, 0, 0, 0]);
+/// assert_eq!(bins.reference().counts(), [0, 250, 250, 252, 248, 0, 0, 0]);
 ///
 /// let today = Float64Array::from(vec![Some(-5.0), Some(999.0), Some(f64::NAN), None]);
 /// assert_eq!(bins.count(&today, None)?.counts(), [0, 1, 0, 0, 1, 0, 1, 1]);
@@ -111,14 +111,19 @@ impl Bins {
             (Cells::Numbers { scale: profile.scale(), edges }, counts)
         } else if let Some(categories) = profile.categories() {
             let (known, other) = most_frequent(categories, n);
-            let sum = |values: &[String]| values.iter().filter_map(|v| categories.get(v)).sum();
+            let sum = |values: &[String]| {
+                let counts = values.iter().filter_map(|value| categories.get(value));
+                counts.fold(0, |total: u64, count| total.saturating_add(*count))
+            };
             let mut counts: Vec<u64> =
                 known.iter().filter_map(|v| categories.get(v)).copied().collect();
             counts.extend([sum(&other), 0, profile.nulls()]);
             (Cells::Categories { known, other }, counts)
         } else {
             return Err(refuse("a column of this type, or of so many values, has no cells")
-                .with_hint("numbers, instants, truth values, and text of at most 1,000 values have"));
+                .with_hint(
+                    "numbers, instants, truth values, and text of at most 1,000 values have",
+                ));
         };
         let data_type = profile.data_type().to_owned();
         Ok(Self { data_type, cells, reference: BinCounts(counts) })
@@ -161,7 +166,9 @@ impl Bins {
                     Values::Texts(values) => values.iter().for_each(|value| add(value)),
                     Values::Bytes(values) => values.iter().for_each(|value| add(&hex(value))),
                     Values::Bools(values) => {
-                        values.iter().for_each(|value| add(if *value { "true" } else { "false" }));
+                        for value in values {
+                            add(if *value { "true" } else { "false" });
+                        }
                     }
                     _ => {}
                 }
@@ -238,7 +245,7 @@ impl BinCounts {
 
     /// Values counted.
     pub fn total(&self) -> u64 {
-        self.0.iter().sum()
+        self.0.iter().fold(0, |total: u64, count| total.saturating_add(*count))
     }
 
     /// Adds counts of the same cells.
@@ -251,7 +258,9 @@ impl BinCounts {
                 .with("cells", self.0.len())
                 .with("other", other.0.len()));
         }
-        self.0.iter_mut().zip(&other.0).for_each(|(count, more)| *count += more);
+        for (count, more) in self.0.iter_mut().zip(&other.0) {
+            *count = count.saturating_add(*more);
+        }
         Ok(())
     }
 }
@@ -275,10 +284,10 @@ fn number_cell(value: f64, edges: &[f64]) -> usize {
 fn equal_shares(cells: impl Iterator<Item = (f64, u64)>, n: usize) -> (Vec<f64>, Vec<u64>) {
     let cells: Vec<(f64, u64)> = cells.collect();
     let total: u128 = cells.iter().map(|(_, count)| u128::from(*count)).sum();
-    let (mut edges, mut counts) = (Vec::new(), vec![0]);
+    let (mut edges, mut counts) = (Vec::new(), vec![0u64]);
     let (mut before, mut closed) = (0u128, 0u128);
     for (lo, count) in cells {
-        let reached = if total == 0 { 0 } else { before * n as u128 / total };
+        let reached = (before * n as u128).checked_div(total).unwrap_or(0);
         if reached > closed {
             edges.push(lo);
             counts.push(0);
@@ -286,7 +295,7 @@ fn equal_shares(cells: impl Iterator<Item = (f64, u64)>, n: usize) -> (Vec<f64>,
         }
         before += u128::from(count);
         if let Some(last) = counts.last_mut() {
-            *last += count;
+            *last = last.saturating_add(count);
         }
     }
     (edges, counts)
@@ -330,73 +339,4 @@ impl TryFrom<Stored> for Bins {
 }
 
 #[cfg(test)]
-mod tests {
-    use arrow::array::{BooleanArray, Decimal128Array, Float64Array, ListArray};
-    use arrow::datatypes::{Field, Int32Type};
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn profile(array: &dyn Array) -> ColumnProfile {
-        let mut profile = ColumnProfile::of(&Field::new("c", array.data_type().clone(), true));
-        profile.update(array, None).unwrap();
-        profile
-    }
-
-    #[test]
-    fn a_value_of_half_the_rows_has_a_bin_of_its_own() {
-        let zeros = std::iter::repeat_n(0.0, 100);
-        let values = Float64Array::from_iter_values(zeros.chain((1..=100).map(f64::from)));
-        let bins = Bins::freeze(&profile(&values), 4).unwrap();
-        assert_eq!(bins.labels(), ["-inf", "< 1", "1 .. < 51", ">= 51", "+inf", "NaN", "NULL"]);
-        assert_eq!(bins.reference().counts(), [0, 100, 50, 50, 0, 0, 0]);
-        assert_eq!(bins.ordered(), 0..5);
-    }
-
-    #[test]
-    fn what_cannot_be_binned_says_why() {
-        let list = ListArray::from_iter_primitive::<Int32Type, _, _>([Some([Some(1)])]);
-        let error = Bins::freeze(&profile(&list), 10).unwrap_err();
-        assert!(error.to_string().contains("has no cells"), "{error}");
-        let none = Float64Array::from(Vec::<f64>::new());
-        assert!(Bins::freeze(&profile(&none), 10).is_err());
-        let one = profile(&Float64Array::from(vec![1.0]));
-        assert!(Bins::freeze(&one, 0).is_err());
-        let bins = Bins::freeze(&one, 10).unwrap();
-        assert!(bins.count(&BooleanArray::from(vec![true]), None).is_err());
-        let json = serde_json::to_string(&bins).unwrap();
-        assert!(serde_json::from_str::<Bins>(&json.replace("[0,1,", "[0,")).is_err());
-    }
-
-    #[test]
-    fn truth_values_and_decimals_have_cells() {
-        let bins = Bins::freeze(&profile(&BooleanArray::from(vec![true, true])), 5).unwrap();
-        assert_eq!(bins.labels(), ["true", "OTHER", "UNSEEN", "NULL"]);
-        let today = BooleanArray::from(vec![Some(false), None]);
-        assert_eq!(bins.count(&today, None).unwrap().counts(), [0, 0, 1, 1]);
-        let prices = Decimal128Array::from(vec![150, 250, i128::MAX / 10]);
-        let prices = prices.with_precision_and_scale(38, 2).unwrap();
-        let bins = Bins::freeze(&profile(&prices), 3).unwrap();
-        assert_eq!(bins.labels()[1], "< 2.5");
-        assert_eq!(bins.count(&prices, None).unwrap(), *bins.reference());
-    }
-
-    proptest! {
-        #[test]
-        fn the_reference_counts_itself_in_any_parts(
-            values in prop::collection::vec(prop::option::weighted(0.9, any::<f64>()), 1..200),
-            n in 1usize..20, cut in 0usize..200,
-        ) {
-            let array = Float64Array::from(values);
-            let bins = Bins::freeze(&profile(&array), n).unwrap();
-            prop_assert_eq!(bins.count(&array, None).unwrap(), bins.reference().clone());
-            let cut = cut.min(array.len());
-            let mut counts = bins.count(&array.slice(cut, array.len() - cut), None).unwrap();
-            counts.merge(&bins.count(&array.slice(0, cut), None).unwrap()).unwrap();
-            prop_assert_eq!(&counts, bins.reference());
-            prop_assert_eq!(counts.total(), array.len() as u64);
-            let json = serde_json::to_string(&bins).unwrap();
-            prop_assert_eq!(serde_json::from_str::<Bins>(&json).unwrap(), bins);
-        }
-    }
-}
+mod tests;

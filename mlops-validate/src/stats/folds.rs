@@ -12,7 +12,7 @@ use super::big::power_of_two;
 pub(super) const BLOCK: usize = 1_024;
 /// Bits by which the largest rest is smaller after a fold: 53 − (10 + 1) − 1 for safety.
 const FOLD_BITS: i32 = 41;
-const LANES: usize = 4;
+const LANES: usize = 8;
 /// Splits a double into two of 26 bits (Veltkamp).
 const SPLITTER: f64 = 134_217_729.0;
 
@@ -102,25 +102,25 @@ fn square_totals(values: &[f64], high: [f64; 2], low: [f64; 2]) -> [f64; 5] {
     let mut totals: [Lanes; 5] = Default::default();
     for_each_chunk(values, |chunk| {
         for (lane, &x) in chunk.iter().enumerate() {
-            let (p, e) = square(x);
-            let q = (high[0] + p) - high[0];
-            let p = p - q;
-            let r = (high[1] + p) - high[1];
-            totals[0][lane] += q;
-            totals[1][lane] += r;
-            let q = (low[0] + e) - low[0];
-            let e = e - q;
-            let s = (low[1] + e) - low[1];
-            totals[2][lane] += q;
-            totals[3][lane] += s;
-            totals[4][lane] += (p - r).abs() + (e - s).abs();
+            let (product, error) = square(x);
+            let first = (high[0] + product) - high[0];
+            let product = product - first;
+            let second = (high[1] + product) - high[1];
+            totals[0][lane] += first;
+            totals[1][lane] += second;
+            let first = (low[0] + error) - low[0];
+            let error = error - first;
+            let third = (low[1] + error) - low[1];
+            totals[2][lane] += first;
+            totals[3][lane] += third;
+            totals[4][lane] += (product - second).abs() + (error - third).abs();
         }
     });
     totals.map(|lanes| lanes.iter().sum())
 }
 
 /// Values in groups of a fixed size, the last filled up with zeros.
-#[inline(always)]
+#[inline]
 fn for_each_chunk(values: &[f64], mut each: impl FnMut(&Lanes)) {
     let (chunks, rest) = values.as_chunks::<LANES>();
     chunks.iter().for_each(&mut each);
@@ -132,13 +132,13 @@ fn for_each_chunk(values: &[f64], mut each: impl FnMut(&Lanes)) {
 }
 
 /// `x²` as the nearest double and what it lacks.
-#[inline(always)]
+#[inline]
 fn square(x: f64) -> (f64, f64) {
-    let p = x * x;
-    let c = SPLITTER * x;
-    let h = c - (c - x);
-    let l = x - h;
-    (p, ((h * h - p) + 2.0 * (h * l)) + l * l)
+    let product = x * x;
+    let split = SPLITTER * x;
+    let high = split - (split - x);
+    let low = x - high;
+    (product, ((high * high - product) + 2.0 * (high * low)) + low * low)
 }
 
 /// The smallest `e` with `|x| < 2^e` for all values; `i32::MIN` if all are zero, nothing if one is

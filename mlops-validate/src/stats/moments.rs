@@ -114,7 +114,7 @@ impl Moments {
             (Self::Floats(moments), Values::Floats(values)) => moments.add_slice(values),
             (Self::Whole(moments), Values::Whole(values)) => moments.add_slice(values),
             (Self::Whole(moments), Values::Wide(values)) => moments.add_wide(values),
-            _ => debug_assert!(false, "the caller compares shapes"),
+            _ => {} // a stored profile that was tampered with; everything else compares shapes before
         }
     }
 

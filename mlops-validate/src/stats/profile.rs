@@ -10,6 +10,7 @@
 
 mod categories;
 mod column;
+mod fill;
 mod order;
 mod value;
 
@@ -20,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::categories::{MAX_CATEGORIES, MAX_CATEGORY_BYTES};
 pub use self::column::ColumnProfile;
-pub(super) use self::column::type_text;
+pub(super) use self::fill::type_text;
 pub use self::order::Order;
 pub use self::value::Value;
 pub(super) use self::value::hex;
@@ -127,7 +128,7 @@ impl Profile {
         for (column, more) in self.columns.iter_mut().zip(&other.columns) {
             with(column, more)?;
         }
-        self.rows += other.rows;
+        self.rows = self.rows.saturating_add(other.rows);
         Ok(())
     }
 

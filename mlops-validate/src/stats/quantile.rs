@@ -113,7 +113,7 @@ impl<T: QuantileValue> ExactQuantiles<T> {
     /// Adds what `other` keeps.
     pub fn merge(&mut self, other: &Self) {
         self.keys.extend_from_slice(&other.keys);
-        self.left_out += other.left_out;
+        self.left_out = self.left_out.saturating_add(other.left_out);
         self.sorted = false;
     }
 

@@ -52,21 +52,20 @@ pub(super) fn gamma_upper(a: f64, x: f64) -> f64 {
     }
     // The continued fraction, by Lentz' method.
     let tiny = 1e-300;
-    let mut b = x + 1.0 - a;
-    let (mut c, mut d) = (1.0 / tiny, 1.0 / b);
-    let mut h = d;
+    let mut step = x + 1.0 - a;
+    let (mut upper, mut lower) = (1.0 / tiny, 1.0 / step);
+    let mut fraction = lower;
     for n in 1..MOST_STEPS {
-        let n = f64::from(n);
-        let numerator = -n * (n - a);
-        b += 2.0;
-        d = 1.0 / nonzero(numerator * d + b, tiny);
-        c = nonzero(b + numerator / c, tiny);
-        h *= d * c;
-        if (d * c - 1.0).abs() < 1e-16 {
+        let numerator = -f64::from(n) * (f64::from(n) - a);
+        step += 2.0;
+        lower = 1.0 / nonzero(numerator * lower + step, tiny);
+        upper = nonzero(step + numerator / upper, tiny);
+        fraction *= lower * upper;
+        if (lower * upper - 1.0).abs() < 1e-16 {
             break;
         }
     }
-    (scale * h).clamp(0.0, 1.0)
+    (scale * fraction).clamp(0.0, 1.0)
 }
 
 /// The probability that Kolmogorov's limit distribution exceeds `x`.

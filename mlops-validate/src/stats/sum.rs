@@ -78,7 +78,9 @@ impl ExactSum {
     pub fn add_slice(&mut self, values: &[f64]) {
         for block in values.chunks(BLOCK) {
             if !folds::fold_sum(block, |part| self.add(part)) {
-                block.iter().for_each(|value| self.add(*value));
+                for value in block {
+                    self.add(*value);
+                }
             }
         }
     }
@@ -86,9 +88,9 @@ impl ExactSum {
     /// Adds what `other` has added.
     pub fn merge(&mut self, other: &Self) {
         self.limbs.merge(&other.limbs);
-        self.nan += other.nan;
-        self.infinite[0] += other.infinite[0];
-        self.infinite[1] += other.infinite[1];
+        self.nan = self.nan.saturating_add(other.nan);
+        self.infinite[0] = self.infinite[0].saturating_add(other.infinite[0]);
+        self.infinite[1] = self.infinite[1].saturating_add(other.infinite[1]);
     }
 
     /// The double nearest to the sum: NaN if there was a NaN or were infinities of both signs,
@@ -149,7 +151,9 @@ impl ExactSquares {
                 limbs.add(mantissa, bit + UNIT.unsigned_abs() as usize, part.is_sign_negative());
             });
             if !folded {
-                block.iter().for_each(|value| self.add(*value));
+                for value in block {
+                    self.add(*value);
+                }
             }
         }
     }
@@ -176,7 +180,9 @@ impl WholeSums {
                 let squares: u128 = block.iter().map(|value| square(*value)).sum();
                 self.squares.add_u128(squares, false);
             } else {
-                block.iter().for_each(|value| self.squares.add_u128(square(*value), false));
+                for value in block {
+                    self.squares.add_u128(square(*value), false);
+                }
             }
         }
     }

@@ -4,7 +4,10 @@
 //! something about two. Nothing here reads a row.
 
 mod diff;
+pub mod gx;
+mod suggest;
 mod text;
 
 pub use self::diff::{Change, Effect, FieldChange, SuiteDiff, diff};
+pub use self::suggest::{Reason, SuggestOptions, Suggestion, suggest};
 pub use self::text::{Include, Template, to_json, to_yaml};

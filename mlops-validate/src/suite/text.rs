@@ -30,13 +30,10 @@ const MAX_FILES: usize = 100;
 /// The fields of a file, beside `params` and `include`, which [`Template`] takes.
 const FIELDS: [&str; 5] = ["suite", "version", "description", "on_empty", "checks"];
 
-/// The order in which a suite is written.
-const ORDER: [&str; 34] = [
+/// The order in which a suite is written: a check's rule first, then how much it matters.
+const ORDER: [&str; 46] = [
     "suite",
     "version",
-    "description",
-    "on_empty",
-    "checks",
     "check",
     "id",
     "column",
@@ -46,6 +43,7 @@ const ORDER: [&str; 34] = [
     "op",
     "right",
     "function",
+    "options",
     "sql",
     "when",
     "then",
@@ -54,18 +52,32 @@ const ORDER: [&str; 34] = [
     "reference",
     "profile",
     "measure",
+    "cells",
     "min",
     "exclusive_min",
     "max",
     "exclusive_max",
+    "equals",
+    "tolerance",
     "values",
     "pattern",
+    "full",
     "format",
+    "direction",
+    "strict",
+    "types",
+    "mode",
+    "ordered",
+    "unit",
+    "key_nulls",
     "where",
     "mostly",
     "severity",
     "nulls",
     "nan",
+    "description",
+    "on_empty",
+    "checks",
 ];
 
 /// A file that another one names under `include`.

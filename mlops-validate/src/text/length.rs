@@ -6,24 +6,13 @@
 
 use arrow::array::Array;
 use mlops_core::Result;
-use serde::{Deserialize, Serialize};
+pub(crate) use mlops_core::validation::LengthUnit;
 
 use super::strings::{Rows, Visitor, blocks, select, visit};
 
-/// What a length counts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum LengthUnit {
-    /// Unicode scalar values: `é` is 1, or 2 where it is written as `e` and an accent.
-    #[default]
-    Chars,
-    /// Bytes of UTF-8.
-    Bytes,
-}
-
 /// Unicode scalar values in a text, which is valid UTF-8.
 #[inline]
-pub(crate) fn chars(text: &[u8]) -> usize {
+fn chars(text: &[u8]) -> usize {
     // Eight at a time: a byte 10xxxxxx goes on with a character, every other begins one.
     const ONES: u64 = 0x0101_0101_0101_0101;
     let (words, rest) = text.as_chunks::<8>();
@@ -95,13 +84,12 @@ impl Visitor for Mask<'_> {
 
     fn visit(self, rows: &impl Rows) {
         let Self { array, unit, min, max, failing } = self;
-        let outside = |length: usize| (length < min) | (length > max);
+        let outside = |length: usize| !(min..=max).contains(&length);
         if unit == LengthUnit::Bytes || rows.is_ascii() {
             return blocks(array, failing, |first, valid| {
                 let count = (rows.count() - first).min(64);
-                (0..count).fold(0, |bits, i| {
-                    bits | u64::from(outside(rows.length(first + i))) << i
-                }) & valid
+                (0..count).fold(0, |bits, i| bits | u64::from(outside(rows.length(first + i))) << i)
+                    & valid
             });
         }
         blocks(array, failing, |first, valid| {
@@ -141,7 +129,8 @@ mod tests {
 
     #[test]
     fn both_bounds_are_inclusive_and_null_is_never_outside() {
-        for array in layouts(&[Some("a"), Some("ab"), None, Some("abc"), Some("abcd"), Some("éé")]) {
+        for array in layouts(&[Some("a"), Some("ab"), None, Some("abc"), Some("abcd"), Some("éé")])
+        {
             let mut failing = vec![7];
             mask(&array, LengthUnit::Chars, 2, 3, &mut failing).unwrap();
             assert_eq!(failing, [0b01_0001]);

@@ -160,7 +160,7 @@ impl<O: OffsetSizeTrait> Rows for Contiguous<'_, O> {
 
 /// `Utf8View`: each row says where it is, and a short one is there itself.
 pub(super) struct Views<'a> {
-    views: &'a [u128],
+    places: &'a [u128],
     inline: &'a [[u8; 16]],
     buffers: &'a [Buffer],
 }
@@ -168,7 +168,7 @@ pub(super) struct Views<'a> {
 impl<'a> Views<'a> {
     fn new(array: &'a StringViewArray) -> Self {
         let bytes = array.views().inner().as_slice();
-        Self { views: array.views(), inline: bytes.as_chunks().0, buffers: array.data_buffers() }
+        Self { places: array.views(), inline: bytes.as_chunks().0, buffers: array.data_buffers() }
     }
 
     /// The buffer of a row that is not inline, and where in it the row begins.
@@ -183,17 +183,17 @@ const LONGEST_INLINE: usize = 12;
 impl Rows for Views<'_> {
     #[inline]
     fn count(&self) -> usize {
-        self.views.len()
+        self.places.len()
     }
 
     #[inline]
     fn length(&self, i: usize) -> usize {
-        self.views[i] as u32 as usize
+        self.places[i] as u32 as usize
     }
 
     #[inline]
     fn bytes(&self, i: usize) -> &[u8] {
-        let (view, length) = (self.views[i], self.length(i));
+        let (view, length) = (self.places[i], self.length(i));
         if length <= LONGEST_INLINE {
             return &self.inline[i][4..4 + length];
         }
@@ -210,7 +210,7 @@ impl Rows for Views<'_> {
         if self.length(i) <= LONGEST_INLINE {
             return copy_beginning(&self.bytes(i)[from..], window);
         }
-        let (buffer, start) = self.place(self.views[i]);
+        let (buffer, start) = self.place(self.places[i]);
         match buffer.get(start + from..).and_then(<[u8]>::first_chunk) {
             Some(bytes) => *window = *bytes,
             None => copy_beginning(&self.bytes(i)[from..], window),
@@ -221,4 +221,73 @@ impl Rows for Views<'_> {
 fn copy_beginning(bytes: &[u8], window: &mut [u8]) {
     let length = bytes.len().min(window.len());
     window[..length].copy_from_slice(&bytes[..length]);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, BinaryArray, LargeStringArray, StringArray};
+
+    use super::*;
+
+    fn rows() -> Vec<Option<String>> {
+        (0..150).map(|i| (i % 7 != 3).then(|| "x".repeat(i % 41))).collect()
+    }
+
+    fn layouts() -> [ArrayRef; 3] {
+        [
+            Arc::new(rows().into_iter().collect::<StringArray>()),
+            Arc::new(rows().into_iter().collect::<LargeStringArray>()),
+            Arc::new(rows().into_iter().collect::<StringViewArray>()),
+        ]
+    }
+
+    #[test]
+    fn a_null_is_never_in_a_mask_and_nothing_is_after_the_last_row() {
+        for array in layouts() {
+            for (from, count) in [(0, 150), (1, 149), (63, 66), (64, 64), (149, 1), (7, 0)] {
+                let mut mask = vec![u64::MAX; 5];
+                text_mask(&array.slice(from, count), &mut mask, |text| text.len() > 20).unwrap();
+                assert_eq!(mask.len(), count.div_ceil(64));
+                for i in 0..64 * mask.len() {
+                    let row = rows().get(from + i).filter(|_| i < count).cloned().flatten();
+                    let wanted = row.is_some_and(|row| row.len() > 20);
+                    assert_eq!(mask[i / 64] >> (i % 64) & 1 == 1, wanted, "{from} {count} {i}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_window_has_what_the_row_has_from_there_on() {
+        struct Windows;
+        impl Visitor for Windows {
+            type Output = ();
+            fn visit(self, found: &impl Rows) {
+                assert_eq!(found.count(), 150);
+                assert!(found.is_ascii());
+                for (i, row) in rows().into_iter().enumerate() {
+                    let row = row.unwrap_or_default();
+                    assert_eq!((found.bytes(i), found.length(i)), (row.as_bytes(), row.len()));
+                    for from in [0, row.len() / 2, row.len()] {
+                        let mut window = [b'?'; 32];
+                        found.window(i, from, &mut window);
+                        let rest = &row.as_bytes()[from..];
+                        let rest = &rest[..rest.len().min(32)];
+                        assert_eq!(&window[..rest.len()], rest);
+                    }
+                }
+            }
+        }
+        for array in layouts() {
+            visit(&array, Windows).unwrap();
+        }
+    }
+
+    #[test]
+    fn bytes_are_not_text() {
+        let error = text_mask(&BinaryArray::from(vec![&b"a"[..]]), &mut Vec::new(), |_| true);
+        assert!(error.unwrap_err().to_string().contains("(type: Binary)"));
+    }
 }

@@ -7,6 +7,7 @@
 mod feed;
 mod models;
 mod runs;
+mod validate;
 
 use std::path::PathBuf;
 
@@ -20,6 +21,7 @@ pub(crate) use self::models::{
     PolicyCommand, Register,
 };
 pub(crate) use self::runs::{Query, Runs};
+pub(crate) use self::validate::{Attach, How, Input, Pages, Params, Suite, Validate};
 use crate::failure::EXIT_CODES;
 use crate::format::{parse_duration, parse_pair};
 
@@ -32,12 +34,13 @@ Examples:
   mlops artifacts get baseline model --out ./restored
   mlops models register churn --run baseline --artifacts model
   mlops models plan churn/3 --to Production
+  mlops validate orders.parquet --suite orders.yaml --html report.html
   mlops --store /srv/mlops info";
 
 const GLOBAL: &str = "Global options";
 
 /// MLOps as a library, from a shell: experiments, runs, models and their stages, the journal and the
-/// trash of one store.
+/// trash of one store; and data, judged by suites of checks.
 #[derive(Debug, Parser)]
 #[command(
     name = "mlops",
@@ -89,6 +92,11 @@ pub(crate) enum Command {
     /// Register, promote, roll back, prove and fetch versions of models
     #[command(subcommand, visible_alias = "model")]
     Models(Models),
+    /// Judge data by a suite of checks: exit code 2 if it is not fit to use
+    Validate(Box<Validate>),
+    /// Check, show and compare suites of checks
+    #[command(subcommand)]
+    Suite(Suite),
     /// Deliver changes to webhooks and commands
     #[command(subcommand)]
     Feed(Feed),

@@ -33,6 +33,9 @@ const USAGE: u8 = 64;
 pub(crate) enum Failure {
     /// What the library, or the command in its words, says.
     Library(Error),
+    /// Data that was to be judged could not be. The exit code of an invalid request, 2, would say that
+    /// it was judged and failed, so it is 1.
+    Unjudged(Error),
     /// Reading input or writing output failed.
     Io(io::Error),
 }
@@ -50,6 +53,14 @@ impl From<io::Error> for Failure {
 }
 
 impl Failure {
+    /// The same, where a verdict was asked for and there is none.
+    pub(crate) fn unjudged(self) -> Self {
+        match self {
+            Self::Library(error) => Self::Unjudged(error),
+            other => other,
+        }
+    }
+
     /// Writes what happened to standard error, and says with which code to exit.
     pub(crate) fn report(self, json: bool) -> ExitCode {
         let error = match self {
@@ -59,7 +70,10 @@ impl Failure {
                 let error = Error::new(ErrorKind::Internal, COMMAND, "input or output failed");
                 return print(&describe(&error.with_source(e), "io", json), 1);
             }
-            Self::Library(e) => e,
+            Self::Unjudged(e) if code(e.kind()) == 2 => {
+                return print(&describe(&e, e.kind().as_str(), json), 1);
+            }
+            Self::Unjudged(e) | Self::Library(e) => e,
         };
         print(&describe(&error, error.kind().as_str(), json), code(error.kind()))
     }

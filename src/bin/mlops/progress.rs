@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use mlops::blobs::Progress;
+use mlops::validation::Progress as Rows;
 
 /// A bar on standard error while files are on their way; goes away when it is dropped.
 pub(crate) struct Bar(Option<ProgressBar>);
@@ -32,6 +33,20 @@ impl Bar {
             bar.set_style(style.progress_chars("=> "));
         }
         Self(Some(bar))
+    }
+
+    /// A bar of rows.
+    pub(crate) fn rows(what: &'static str) -> Self {
+        Self::new(what, "{msg} [{bar:30}] {human_pos}/{human_len} rows {per_sec}")
+    }
+
+    /// What a validation tells how far it is.
+    pub(crate) fn rows_progress(&self) -> Option<Arc<dyn Fn(Rows) + Send + Sync>> {
+        let bar = self.0.clone()?;
+        Some(Arc::new(move |done| {
+            bar.set_length(done.of.unwrap_or(done.rows));
+            bar.set_position(done.rows);
+        }))
     }
 
     /// What the library tells how far it is.

@@ -16,6 +16,8 @@ use proptest::prelude::*;
 use super::super::testing::{batch, keys_of};
 use super::*;
 
+type Flags = (Option<bool>, Option<bool>, Option<bool>);
+
 fn chunk_of(encoder: &KeyEncoder, batch: &RecordBatch) -> KeyChunk {
     let mut chunk = KeyChunk::default();
     encoder.encode(batch, &mut chunk).unwrap();
@@ -98,7 +100,7 @@ proptest! {
         from in 0..70_usize,
     ) {
         let from = from.min(rows.len());
-        let column = |pick: fn(&(Option<bool>, Option<bool>, Option<bool>)) -> Option<bool>| {
+        let column = |pick: fn(&Flags) -> Option<bool>| {
             let array: ArrayRef = Arc::new(rows.iter().map(pick).collect::<BooleanArray>());
             array.slice(from, rows.len() - from)
         };

@@ -63,7 +63,9 @@ fn one_unique_key_in_thirty_is_looked_at_for_nothing() {
     let values: Vec<_> = (0..100_000_u64).map(|i| Some(i.mix() as i64)).collect();
     let mut filter = DuplicateFilter::new(100_000, DuplicateFilter::DEFAULT_COUNTERS);
     let chunks = chunks(&values, 8192, false);
-    chunks.iter().for_each(|chunk| filter.push(chunk, None));
+    for chunk in &chunks {
+        filter.push(chunk, None);
+    }
     let (mut mask, mut candidates) = (Vec::new(), 0);
     for chunk in &chunks {
         filter.candidates(chunk, None, &mut mask);

@@ -35,7 +35,9 @@ proptest! {
         prop_assert_eq!(read.finish(5), whole.finish(5));
 
         let mut rows = BTreeMap::<i64, u64>::new();
-        values.iter().for_each(|value| *rows.entry(*value).or_default() += 1);
+        for value in &values {
+            *rows.entry(*value).or_default() += 1;
+        }
         let result = whole.finish(usize::MAX);
         prop_assert_eq!(result.rows, values.len() as u64);
         prop_assert_eq!(result.approximate, rows.len() > limit);

@@ -67,7 +67,7 @@ fn parents_made_to_collide_become_a_sorted_list() {
     let crafted: Vec<_> = (0..20_000).map(|i| unmix(5 << 50 | i) as i64).collect();
     let set = set(&crafted, narrow);
     assert!(matches!(set.set, Set::SortedNarrow(_)));
-    let children = [crafted[0], crafted[19_999], 0, unmix(5 << 50 | 20_000) as i64];
+    let children = [crafted[0], crafted[19_999], 0, unmix((5 << 50) + 20_000) as i64];
     assert_eq!(missing(&set, &children, narrow), [false, false, true, true]);
 }
 

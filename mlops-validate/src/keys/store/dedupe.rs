@@ -182,6 +182,12 @@ impl<K: Key> Found<K> {
         }
     }
 
+    /// Adds keys that are known to occur once.
+    pub(super) fn unique(&mut self, rows: u64) {
+        self.rows += rows;
+        self.distinct += rows;
+    }
+
     fn duplicate(&mut self, key: K, rows: u64) {
         self.duplicated += 1;
         self.rows_involved += rows;

@@ -1,7 +1,8 @@
 //! A store as bytes: a sequence of byte strings, each some keys of fixed width.
 //!
 //! Not numbers, which would cost ten bytes a key in the compact format and twenty as JSON. Reading
-//! puts each key where it belongs, so nothing is taken on trust about partitions.
+//! puts each key where it belongs, so nothing is taken on trust: not partitions, and not ranges, of
+//! which two damaged numbers could claim more keys than there is memory.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -13,13 +14,24 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::super::Key;
 use super::Store;
 
+/// Keys in a block that is written out of ranges.
+const BLOCK_KEYS: usize = 4096;
+
 struct Block<K>(Vec<K>);
 
 impl<K: Key> Serialize for Store<K> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut sequence = serializer.serialize_seq(Some(self.lists().count()))?;
+        let written = self.runs.len().div_ceil(BLOCK_KEYS as u64) as usize;
+        let mut sequence = serializer.serialize_seq(Some(self.lists().count() + written))?;
         for list in self.lists() {
             sequence.serialize_element(&Bytes(list))?;
+        }
+        let mut keys = self.runs.keys().map(K::of_number);
+        let mut block = Vec::with_capacity(BLOCK_KEYS);
+        for _ in 0..written {
+            block.clear();
+            block.extend(keys.by_ref().take(BLOCK_KEYS));
+            sequence.serialize_element(&Bytes(&block))?;
         }
         sequence.end()
     }
@@ -49,7 +61,7 @@ impl<'de, K: Key> Deserialize<'de> for Store<K> {
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut blocks: A) -> Result<Store<K>, A::Error> {
-                let mut store = Store { flat: Vec::new(), full: Vec::new(), tails: Vec::new() };
+                let mut store = Store::default();
                 while let Some(Block(keys)) = blocks.next_element()? {
                     store.push(&keys, None);
                 }

@@ -10,7 +10,7 @@ type Values = Vec<Option<i64>>;
 
 fn valid(chunk: &KeyChunk) -> Vec<u64> {
     let mut mask: Vec<u64> = chunk.any_null.iter().map(|word| !word).collect();
-    if let (Some(last), false) = (mask.last_mut(), chunk.len() % 64 == 0) {
+    if let (Some(last), false) = (mask.last_mut(), chunk.len().is_multiple_of(64)) {
         *last &= (1 << (chunk.len() % 64)) - 1;
     }
     mask
@@ -28,7 +28,8 @@ fn state(
         let mut part = KeyStore::new(&encoder);
         for rows in piece.chunks(8192) {
             let (_, chunk) = encode(rows);
-            part.push(&chunk, Some(&valid(&chunk))).unwrap();
+            let nulls = chunk.any_null.iter().any(|word| *word != 0);
+            part.push(&chunk, nulls.then(|| valid(&chunk)).as_deref()).unwrap();
         }
         parts.push(part);
     }
@@ -66,11 +67,19 @@ fn values() -> impl Strategy<Value = Values> {
     let many = (33_000..70_000_usize, 1..60_000_u64).prop_map(|(rows, modulus)| {
         (0..rows as u64).map(|i| Some((unmix(i) % modulus) as i64 - 7)).collect()
     });
-    prop_oneof![8 => few, 4 => spread, 1 => many]
+    // Ranges that may meet, and single keys inside and outside of them.
+    let runs = (vec((-400..400_i64, 1..500_i64), 1..5), vec(-500..1_500_i64, 0..3));
+    let runs = runs.prop_map(|(runs, single)| {
+        let runs = runs.into_iter().flat_map(|(first, rows)| first..first + rows);
+        runs.chain(single).map(Some).collect()
+    });
+    let long = (proptest::option::of(0..90_000_i64), 33_000..80_000_i64)
+        .prop_map(|(again, rows)| (0..rows).chain(again).map(Some).collect());
+    prop_oneof![8 => few, 4 => spread, 1 => many, 8 => runs, 2 => long]
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
     fn any_split_and_any_number_of_threads_counts_what_a_map_counts(
@@ -142,6 +151,31 @@ fn a_table_that_collides_after_ordinary_ones_forgets_what_it_counted() {
     let (expected, samples, _) = oracle(&values);
     let found = state(&values, 3, narrow).finish(&options(1));
     assert_eq!((counts(&found), found.samples), (expected, samples));
+}
+
+#[test]
+fn ids_in_order_cost_next_to_nothing_until_one_comes_again() {
+    let mut values: Values = (0..100_000).map(|id| Some(id + 1)).collect();
+    let unique = state(&values, 3, narrow);
+    assert!(unique.bytes() < 1_000, "{} bytes", unique.bytes());
+    assert_eq!(counts(&unique.finish(&options(1))), [100_000, 100_000, 0, 0, 0]);
+    let one = state(&[Some(7)], 1, narrow);
+    let both = unique.clone().merge(one.clone()).unwrap();
+    assert_eq!(both.finish(&options(2)), one.merge(unique).unwrap().finish(&options(1)));
+    values.push(Some(7));
+    let (expected, samples, _) = oracle(&values);
+    let found = both.finish(&options(1));
+    assert_eq!((counts(&found), found.samples), (expected, samples));
+}
+
+#[test]
+fn a_range_ends_at_the_last_number() {
+    let values: Values = (0..200).map(|i| Some((u64::MAX - 99).wrapping_add(i) as i64)).collect();
+    let up_to_last: Values = values[..100].to_vec();
+    for values in [values, up_to_last] {
+        let (expected, ..) = oracle(&values);
+        assert_eq!(counts(&state(&values, 1, narrow).finish(&options(1))), expected);
+    }
 }
 
 #[test]

@@ -43,7 +43,8 @@ fn an_integer_that_no_float_equals_bounds_exactly() {
 
 #[test]
 fn instants_and_readings_of_a_clock_are_not_mixed() {
-    let micros = |zone: Option<&str>| DataType::Timestamp(TimeUnit::Microsecond, zone.map(Into::into));
+    let micros =
+        |zone: Option<&str>| DataType::Timestamp(TimeUnit::Microsecond, zone.map(Into::into));
     let read = |text: &str, zone| {
         scaled(&Literal::Text(text.into()), &micros(zone)).map(|s| s.whole.to_i128().unwrap())
     };

@@ -84,6 +84,8 @@ fn what_cannot_be_compared_says_why() {
     assert_eq!(wasserstein(&[4], &[9]).unwrap(), 0.0);
 }
 
+type Distance = fn(&[u64], &[u64]) -> Result<f64>;
+
 proptest! {
     #[test]
     fn distances_are_symmetric_bounded_and_zero_only_for_equal_shares(
@@ -93,7 +95,6 @@ proptest! {
     ) {
         let b = &seed[..a.len()];
         prop_assume!(a.iter().any(|c| *c > 0) && b.iter().any(|c| *c > 0));
-        type Distance = fn(&[u64], &[u64]) -> Result<f64>;
         for (distance, limit) in [
             (psi as Distance, f64::INFINITY), (jensen_shannon, 1.0), (total_variation, 1.0), (wasserstein, 1.0),
         ] {

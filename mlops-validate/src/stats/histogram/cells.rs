@@ -29,7 +29,7 @@ impl Windows {
     /// Cell 0 is never in a window: it is shared by zero and the smallest subnormals.
     #[inline]
     pub(super) fn add(&mut self, key: usize) -> bool {
-        let side = &mut self.sides[key / CELLS & 1];
+        let side = &mut self.sides[(key / CELLS) & 1];
         let cell = key % CELLS;
         match side.counts.get_mut(cell.wrapping_sub(side.first)) {
             Some(count) if cell != 0 => {
@@ -42,9 +42,10 @@ impl Windows {
 
     /// Counts values of a finite cell, and widens the window for it.
     pub(super) fn add_anywhere(&mut self, key: usize, times: u64) {
-        let side = &mut self.sides[key / CELLS & 1];
+        let side = &mut self.sides[(key / CELLS) & 1];
         side.include(key % CELLS);
-        side.counts[key % CELLS - side.first] += times;
+        let count = &mut side.counts[key % CELLS - side.first];
+        *count = count.saturating_add(times);
     }
 
     /// The cells that have counts, by magnitude.
@@ -58,7 +59,8 @@ impl Windows {
     }
 
     pub(super) fn total(&self) -> u64 {
-        self.sides.iter().flat_map(|side| &side.counts).sum()
+        let counts = self.sides.iter().flat_map(|side| &side.counts);
+        counts.fold(0, |total: u64, count| total.saturating_add(*count))
     }
 }
 

@@ -44,13 +44,13 @@ impl Histogram {
     /// How many counted values are `≤ x`: at least the first and at most the second number. They
     /// differ by the other values of the cell of `x`. NaN is greater than none.
     pub fn rank(&self, x: f64) -> (u64, u64) {
-        let (mut least, mut most) = (0, 0);
+        let (mut least, mut most) = (0u64, 0u64);
         for cell in self.cells() {
             if cell.hi <= x {
-                least += cell.count;
+                least = least.saturating_add(cell.count);
             }
             if cell.lo <= x {
-                most += cell.count;
+                most = most.saturating_add(cell.count);
             }
         }
         (least, most)
@@ -58,10 +58,10 @@ impl Histogram {
 
     /// The cell of the value that has `position` smaller ones in front of it.
     fn at(&self, position: u64) -> Option<Interval> {
-        let mut before = 0;
+        let mut before = 0u64;
         self.cells()
             .find(|cell| {
-                before += cell.count;
+                before = before.saturating_add(cell.count);
                 before > position
             })
             .map(|cell| Interval { lo: cell.lo, hi: cell.hi })

@@ -11,7 +11,8 @@ fn of(values: &[f64]) -> Histogram {
 
 fn any_value() -> impl Strategy<Value = f64> {
     prop_oneof![
-        3 => any::<f64>(),
+        1 => any::<f64>(),
+        2 => (-20i32..20, -1.0..1.0).prop_map(|(e, m): (i32, f64)| m * 10f64.powi(e)),
         4 => -100.0..100.0,
         2 => (0i32..20).prop_map(f64::from),
         1 => (0u64..1 << 50).prop_map(f64::from_bits),
@@ -20,20 +21,23 @@ fn any_value() -> impl Strategy<Value = f64> {
 }
 
 proptest! {
+    // Windows over the whole range of doubles are slow to go through without optimization.
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
     #[test]
     fn the_interval_of_a_quantile_holds_the_exact_one(
-        values in prop::collection::vec(any_value(), 1..200), q in 0.0..=1.0,
+        values in prop::collection::vec(any_value(), 1..80), q in 0.0..=1.0,
     ) {
         let histogram = of(&values);
         let mut exact = ExactQuantiles::default();
         exact.add_slice(&values);
         prop_assert_eq!(histogram.count(), exact.count());
         match (histogram.quantile(q), exact.quantile(q, Rule::Linear)) {
-            (None, None) => {}
             (Some(Interval { lo, hi }), Some(value)) if !value.is_nan() => {
                 prop_assert!(lo <= value && value <= hi, "{value} not in {lo}..={hi}");
             }
-            (Some(_), Some(_)) => {} // between −∞ and +∞
+            // Of nothing, or between −∞ and +∞.
+            (None, None) | (Some(_), Some(_)) => {}
             other => prop_assert!(false, "{other:?}"),
         }
         let pivot = values[0];
@@ -53,7 +57,7 @@ proptest! {
 
     #[test]
     fn order_cuts_and_merges_do_not_matter(
-        mut values in prop::collection::vec(any_value(), 0..300), cut in 0usize..300,
+        mut values in prop::collection::vec(any_value(), 0..120), cut in 0usize..120,
     ) {
         let whole = of(&values);
         let cut = cut.min(values.len());

@@ -46,8 +46,8 @@ impl FloatMoments {
 
     /// Adds what `other` has seen.
     pub fn merge(&mut self, other: &Self) {
-        self.count += other.count;
-        self.nulls += other.nulls;
+        self.count = self.count.saturating_add(other.count);
+        self.nulls = self.nulls.saturating_add(other.nulls);
         self.sum.merge(&other.sum);
         self.squares.merge(&other.squares);
         if let Some(Range { min, max }) = other.range {
@@ -137,7 +137,11 @@ impl FloatMoments {
 
     /// The same without the NaN.
     pub fn without_nan(&self) -> Self {
-        Self { count: self.count - self.nan(), sum: self.sum.without_nan(), ..self.clone() }
+        Self {
+            count: self.count.saturating_sub(self.nan()),
+            sum: self.sum.without_nan(),
+            ..self.clone()
+        }
     }
 
     /// The double nearest to the sum; `None` if there are no values.

@@ -151,7 +151,7 @@ proptest! {
             prop_assert_eq!(&left, &right);
             prop_assert_eq!(&left, &plain);
         }
-        let floats = Float64Array::from_iter(kept.iter().map(|v| v.map(|v| v as f64)));
+        let floats: Float64Array = kept.iter().map(|v| v.map(|v| v as f64)).collect();
         let floats = Moments::of(&floats).unwrap();
         prop_assert_eq!(floats.variance(Variance::Sample), plain.variance(Variance::Sample));
         prop_assert_eq!(floats.mean(), plain.mean());

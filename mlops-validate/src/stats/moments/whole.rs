@@ -62,8 +62,8 @@ impl WholeMoments {
 
     /// Adds what `other`, which has the same scale, has seen.
     pub(in crate::stats) fn merge(&mut self, other: &Self) {
-        self.count += other.count;
-        self.nulls += other.nulls;
+        self.count = self.count.saturating_add(other.count);
+        self.nulls = self.nulls.saturating_add(other.nulls);
         self.sums.merge(&other.sums);
         if let Some((min, max)) = other.range {
             self.widen(min, max);

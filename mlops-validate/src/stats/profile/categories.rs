@@ -58,7 +58,8 @@ impl Categories {
         match (&mut self.0, &other.0) {
             (Some(counts), Some(more)) => {
                 for (value, count) in more {
-                    *counts.entry(value.clone()).or_default() += count;
+                    let sum = counts.entry(value.clone()).or_default();
+                    *sum = sum.saturating_add(*count);
                 }
                 self.collapse();
             }

@@ -3,17 +3,20 @@
 use std::collections::BTreeMap;
 
 use arrow::array::Array;
-use arrow::datatypes::{DataType, Field, i256};
-use mlops_core::registry::ColumnType;
+use arrow::datatypes::{Field, i256};
 use mlops_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use super::OPERATION;
 use super::categories::Categories;
+use super::fill::{add_categories, merge_range, type_text, widen};
 use super::order::Order;
 use super::value::Value;
-use crate::stats::select::{Selected, Shape, Values, plain_type, shape, with_selected};
+use crate::stats::select::{Selected, Shape, Values, shape, with_selected};
 use crate::stats::{Histogram, Moments, WholeMoments};
+
+/// A stored profile has no more rows: sums of such counts cannot overflow.
+const MOST_ROWS: u64 = 1 << 56;
 
 /// What is known about one column.
 ///
@@ -217,8 +220,8 @@ impl ColumnProfile {
         if other.rows > 0 {
             self.distinct_estimate = if self.rows == 0 { other.distinct_estimate } else { None };
         }
-        self.rows += other.rows;
-        self.nulls += other.nulls;
+        self.rows = self.rows.saturating_add(other.rows);
+        self.nulls = self.nulls.saturating_add(other.nulls);
         match (&mut self.categories, &other.categories) {
             (Some(counts), Some(more)) => counts.merge(more),
             (counts, _) => *counts = None,
@@ -278,7 +281,9 @@ impl ColumnProfile {
     /// How often a truth value was true and was false.
     pub fn bools(&self) -> Option<(u64, u64)> {
         match self.facts {
-            Facts::Bool { trues } => Some((trues, self.rows - self.nulls - trues)),
+            Facts::Bool { trues } => {
+                Some((trues, self.rows.saturating_sub(self.nulls).saturating_sub(trues)))
+            }
             _ => None,
         }
     }
@@ -298,7 +303,7 @@ impl ColumnProfile {
             | Facts::Text { range, .. }
             | Facts::Bytes { range, .. } => range.clone(),
             Facts::Bool { trues } => {
-                let falses = (self.rows - self.nulls).checked_sub(*trues)?;
+                let falses = self.rows.checked_sub(self.nulls)?.checked_sub(*trues)?;
                 (self.rows > self.nulls)
                     .then_some((Value::Bool(falses == 0), Value::Bool(*trues > 0)))
             }
@@ -336,77 +341,36 @@ impl ColumnProfile {
         }
     }
 
-    /// What a stored profile must be to be used: counts that can be subtracted.
+    /// What a stored profile must be to be used: its counts agree with each other.
     pub(super) fn is_sound(&self) -> bool {
-        let present = self.rows.checked_sub(self.nulls);
-        match (&self.facts, present) {
-            (_, None) => false,
-            (Facts::Bool { trues }, Some(present)) => *trues <= present,
-            (Facts::Number { scale, moments: Moments::Whole(moments), .. }, _) => {
-                *scale == moments.scale()
+        let Some(present) = self.rows.checked_sub(self.nulls) else { return false };
+        let whole = |counts: Option<&BTreeMap<String, u64>>| {
+            counts.is_none_or(|counts| {
+                counts.values().map(|count| u128::from(*count)).sum::<u128>() == present.into()
+            })
+        };
+        let counted =
+            |histogram: &Histogram| histogram.count().checked_add(histogram.nan()) == Some(present);
+        let facts = match &self.facts {
+            Facts::Number { scale, moments, histogram } => {
+                let known = match moments {
+                    Moments::Floats(_) => 0,
+                    Moments::Whole(moments) => moments.scale(),
+                };
+                *scale == known
+                    && moments.count() == present
+                    && moments.nulls() == self.nulls
+                    && moments.nan() == histogram.nan()
+                    && moments.infinite() == histogram.infinite()
+                    && counted(histogram)
             }
-            (Facts::Number { moments, .. }, _) => moments.nan() <= moments.count(),
-            _ => true,
-        }
-    }
-}
-
-/// The name of a type, without its encoding.
-pub(in crate::stats) fn type_text(data_type: &DataType) -> String {
-    match ColumnType::from_arrow(data_type) {
-        Ok(known) => known.to_string(),
-        Err(_) => plain_type(data_type).to_string().to_lowercase(),
-    }
-}
-
-fn float_text(bits: u64) -> String {
-    f64::from_bits(bits).to_string()
-}
-
-/// Equal floats have equal keys: one NaN, one zero.
-fn float_key(value: f64) -> u64 {
-    if value.is_nan() { f64::NAN.to_bits() } else { (value + 0.0).to_bits() }
-}
-
-fn add_categories(categories: &mut Categories, values: &Values<'_>) {
-    match values {
-        Values::Floats(values) => {
-            let keys = values.iter().map(|v| float_key(*v));
-            categories.add(keys, |key| Some(float_text(*key)));
-        }
-        Values::Whole(values) => categories.add(values.iter(), |v| Some(v.to_string())),
-        Values::Wide(values) => categories.add(values.iter(), |v| Some(v.to_string())),
-        Values::Bools(values) => categories.add(values.iter(), |v| Some(v.to_string())),
-        Values::Texts(values) => categories.add(values.iter(), |v| {
-            (v.len() <= super::MAX_CATEGORY_BYTES).then(|| (**v).to_owned())
-        }),
-        Values::Bytes(values) => categories.add(values.iter(), |v| {
-            (v.len() <= super::MAX_CATEGORY_BYTES / 2).then(|| super::value::hex(v))
-        }),
-        Values::Other => {}
-    }
-}
-
-fn widen<'a, T: Ord + 'a>(
-    range: &mut Option<(Value, Value)>,
-    values: impl Iterator<Item = &'a T> + Clone,
-    value: impl Fn(&T) -> Value,
-) {
-    let ends = values.clone().min().zip(values.max());
-    merge_range(range, ends.map(|(min, max)| (value(min), value(max))).as_ref());
-}
-
-fn merge_range(range: &mut Option<(Value, Value)>, more: Option<&(Value, Value)>) {
-    match (range, more) {
-        (_, None) => {}
-        (range @ None, Some(more)) => *range = Some(more.clone()),
-        (Some((least, most)), Some((min, max))) => {
-            if min < least {
-                *least = min.clone();
+            Facts::Instant { histogram, .. } => counted(histogram),
+            Facts::Bool { trues } => *trues <= present,
+            Facts::Text { lengths, .. } | Facts::Bytes { lengths, .. } => {
+                lengths.count() == present
             }
-            if max > most {
-                *most = max.clone();
-            }
-        }
+            Facts::Other => true,
+        };
+        self.rows <= MOST_ROWS && facts && whole(self.categories())
     }
 }

@@ -47,9 +47,9 @@ fn oracle(values: &[f64], power: u32) -> f64 {
     };
     let mut borrow = 0i8;
     let mut difference = vec![0u8; WIDTH];
-    for i in 0..WIDTH {
+    for (i, digit) in difference.iter_mut().enumerate() {
         let t = large.0[i] as i8 - small.0[i] as i8 + borrow;
-        difference[i] = (t & 1) as u8;
+        *digit = (t & 1) as u8;
         borrow = t >> 1;
     }
     sign * rounded(&difference, 1_074 * power as usize)

@@ -7,8 +7,14 @@ use super::{Reason, condition};
 
 /// Arguments that say how to run or show an expectation, not what it asks for.
 const IDLE: [&str; 8] = [
-    "batch_id", "result_format", "include_config", "catch_exceptions", "meta", "auto",
-    "profiler_config", "severity",
+    "batch_id",
+    "result_format",
+    "include_config",
+    "catch_exceptions",
+    "meta",
+    "auto",
+    "profiler_config",
+    "severity",
 ];
 
 pub(super) struct Args(Map<String, Value>);

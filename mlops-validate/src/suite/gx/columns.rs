@@ -25,8 +25,7 @@ pub(super) fn make(name: &str, args: &mut Args) -> Option<Result<Made, Reason>> 
 }
 
 fn greater(args: &mut Args) -> Result<Made, Reason> {
-    let op =
-        if args.flag("or_equal")? { Comparison::GreaterOrEqual } else { Comparison::Greater };
+    let op = if args.flag("or_equal")? { Comparison::GreaterOrEqual } else { Comparison::Greater };
     compare(args, op)
 }
 
@@ -146,5 +145,6 @@ fn sum(args: &mut Args) -> Result<Made, Reason> {
     if ignored == IgnoreRows::AllMissing {
         check.filter = Some(any_there(&columns));
     }
-    Ok(Made::from(check).note("in SQL databases a missing value makes the sum missing; here it is 0, as in pandas"))
+    Ok(Made::from(check)
+        .note("in SQL databases a missing value makes the sum missing; here it is 0, as in pandas"))
 }

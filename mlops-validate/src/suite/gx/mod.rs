@@ -7,8 +7,8 @@
 //! not understood, the expectation is not taken over, because it may be the one that matters.
 //!
 //! What differs in general: a NaN of pandas is a missing value, so the checks skip NaN; columns are not
-//! turned into text before a pattern meets them; a check that had nothing to judge is vacuous here and
-//! successful there, so the suite's `on_empty` is `pass`.
+//! turned into text before a pattern meets them; what had nothing to judge is vacuous here, which
+//! warns, where Great Expectations takes no rows for success and no mean for failure.
 
 mod args;
 mod columns;
@@ -23,7 +23,7 @@ mod values;
 
 use std::collections::BTreeSet;
 
-use mlops_core::validation::{Check, OnEmpty, Suite};
+use mlops_core::validation::{Check, Suite};
 use mlops_core::{Error, Key, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -81,7 +81,7 @@ pub struct NotImported {
 /// }"#)?;
 /// assert_eq!(
 ///     mlops_validate::suite::to_yaml(&imported.suite),
-///     "suite: trips\nversion: 1\non_empty: pass\nchecks:\n  - check: range\n    column: fare\n    \
+///     "suite: trips\nversion: 1\nchecks:\n  - check: range\n    column: fare\n    \
 ///      min: 0\n    exclusive_min: true\n    where: '\"paid\" = TRUE'\n    mostly: 0.99\n    \
 ///      severity: warn\n    nan: skip\n",
 /// );
@@ -102,8 +102,7 @@ pub fn import(json: &str) -> Result<Imported> {
         return Err(bad("the text is no suite of Great Expectations").with_hint(form));
     };
     let name = ["name", "expectation_suite_name"].iter().find_map(|key| value.get(key)?.as_str());
-    let mut suite =
-        Suite::new(name.unwrap_or("great_expectations"))?.with_on_empty(OnEmpty::Pass);
+    let mut suite = Suite::new(name.unwrap_or("great_expectations"))?.with_on_empty(OnEmpty::Pass);
     suite.description = value.get("meta").and_then(description);
     let mut imported = Imported { suite, notes: Vec::new(), not_imported: Vec::new() };
     let mut names = BTreeSet::new();
@@ -142,11 +141,9 @@ impl Imported {
         let name = text("type").or_else(|| text("expectation_type")).unwrap_or_default();
         let kwargs = expectation.get("kwargs").cloned().unwrap_or_else(|| Map::new().into());
         match make(name, &kwargs, text("severity")) {
-            Err(reason) => self.not_imported.push(NotImported {
-                expectation: name.to_owned(),
-                reason,
-                kwargs,
-            }),
+            Err(reason) => {
+                self.not_imported.push(NotImported { expectation: name.to_owned(), reason, kwargs })
+            }
             Ok(made) => {
                 let why = expectation.get("meta").and_then(description);
                 for mut check in made.checks {
@@ -181,7 +178,9 @@ fn no_counterpart(name: &str) -> &'static str {
         "column_values_to_match_strftime_format" => {
             "strptime takes more than a format: `format: date` and `format: date_time` are ISO 8601's"
         }
-        "column_values_to_match_json_schema" => "no rule knows JSON schemas; `format: json` is less",
+        "column_values_to_match_json_schema" => {
+            "no rule knows JSON schemas; `format: json` is less"
+        }
         "column_value_z_scores_to_be_less_than" => {
             "no rule compares a value with the mean and deviation of its own column"
         }
@@ -197,7 +196,9 @@ fn no_counterpart(name: &str) -> &'static str {
             "no rule counts columns; `schema` names them"
         }
         "" => "it has no type",
-        _ => "not an expectation of the core, or a query: write it as an `expression` or a `custom` rule",
+        _ => {
+            "not an expectation of the core, or a query: write it as an `expression` or a `custom` rule"
+        }
     }
 }
 

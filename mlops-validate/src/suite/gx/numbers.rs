@@ -132,6 +132,7 @@ fn quantiles(args: &mut Args) -> Result<Made, Reason> {
         let metric = Metric::quantile(column.clone(), share).map_err(|error| error.to_string())?;
         checks.push(aggregate(metric, min, max).into());
     }
-    Ok(Made { checks, notes: Vec::new() }
-        .note("the quantile is interpolated; pandas takes the nearest value, SQL databases a value"))
+    Ok(Made { checks, notes: Vec::new() }.note(
+        "the quantile is interpolated; pandas takes the nearest value, SQL databases a value",
+    ))
 }

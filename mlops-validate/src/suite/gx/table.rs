@@ -45,7 +45,9 @@ fn exists(args: &mut Args) -> Result<Made, Reason> {
 fn column_set(args: &mut Args) -> Result<Made, Reason> {
     let exact = args.take("exact_match").is_none_or(|value| value != false);
     if exact {
-        return Err("no rule asks for no other columns without their types; `schema` does".to_owned());
+        return Err(
+            "no rule asks for no other columns without their types; `schema` does".to_owned()
+        );
     }
     let columns = args.texts("column_set").map_err(|_| "without a set it asks for nothing")?;
     let checks = columns.into_iter().map(|column| ColumnIs { column, types: Vec::new() }.into());

@@ -1,17 +1,16 @@
 //! Names of types in pandas, Spark and SQL.
 
-use arrow::datatypes::TimeUnit;
+use mlops_core::arrow::datatypes::TimeUnit;
 use mlops_core::registry::ColumnType;
-
-use mlops_core::arrow;
 
 /// The types that a name may stand for; empty for a name that stands for none.
 pub(super) fn of_name(name: &str) -> Vec<ColumnType> {
     use ColumnType::{
-        Binary, Boolean, Date32, Date64, Float16, Float32, Float64, Int8, Int16, Int32, Int64, UInt8,
-        UInt16, UInt32, UInt64, Utf8,
+        Binary, Boolean, Date32, Date64, Float16, Float32, Float64, Int8, Int16, Int32, Int64,
+        UInt8, UInt16, UInt32, UInt64, Utf8,
     };
-    let units = [TimeUnit::Second, TimeUnit::Millisecond, TimeUnit::Microsecond, TimeUnit::Nanosecond];
+    let units =
+        [TimeUnit::Second, TimeUnit::Millisecond, TimeUnit::Microsecond, TimeUnit::Nanosecond];
     match name.to_lowercase().as_str() {
         "int8" | "int8dtype" | "tinyint" | "bytetype" => vec![Int8],
         "int16" | "int16dtype" | "smallint" | "smallinteger" | "shorttype" => vec![Int16],
@@ -27,8 +26,8 @@ pub(super) fn of_name(name: &str) -> Vec<ColumnType> {
         "float64" | "double" | "doubletype" | "double_precision" => vec![Float64],
         "float" => vec![Float16, Float32, Float64],
         "bool" | "boolean" | "booleantype" | "bool_" => vec![Boolean],
-        "str" | "string" | "stringtype" | "stringdtype" | "varchar" | "text" | "nvarchar" | "char"
-        | "unicode" => vec![Utf8],
+        "str" | "string" | "stringtype" | "stringdtype" | "varchar" | "text" | "nvarchar"
+        | "char" | "unicode" => vec![Utf8],
         "bytes" | "binarytype" | "binary" | "blob" => vec![Binary],
         "date" | "datetype" => vec![Date32, Date64],
         "datetime" | "datetime64" | "datetime64[ns]" | "timestamp_ntz" => {

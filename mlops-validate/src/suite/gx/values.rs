@@ -1,10 +1,11 @@
 //! Expectations about the values of one column.
 
-use mlops_core::validation::{
-    Check, ColumnIs, Direction, Expression, Format, HasFormat, InSet, IsNull, Length, Matches,
-    Metric, Function, Aggregate, NanPolicy, NotInSet, NotMatches, NotNull, Ordered, Range, Unique, Literal, Tolerance,
-};
 use mlops_core::Key;
+use mlops_core::validation::{
+    Aggregate, Check, ColumnIs, Direction, Expression, Format, Function, HasFormat, InSet, IsNull,
+    Length, Literal, Matches, Metric, NanPolicy, NotInSet, NotMatches, NotNull, Ordered, Range,
+    Tolerance, Unique,
+};
 
 use super::args::Args;
 use super::condition::{column, text};
@@ -34,9 +35,7 @@ pub(super) fn make(name: &str, args: &mut Args) -> Option<Result<Made, Reason>> 
         "expect_column_values_to_not_match_like_pattern_list" => {
             like(args, "like_pattern_list", true)
         }
-        "expect_column_values_to_be_null" => {
-            args.column().map(|column| IsNull { column }.into())
-        }
+        "expect_column_values_to_be_null" => args.column().map(|column| IsNull { column }.into()),
         "expect_column_values_to_not_be_null" => {
             args.column().map(|column| NotNull { column }.into())
         }
@@ -99,8 +98,11 @@ fn contain_set(args: &mut Args) -> Result<Check, Reason> {
     let name = args.column()?;
     let list: Vec<String> = values.iter().map(super::condition::literal).collect();
     let count = Literal::from(values.len() as u64);
-    let mut check = Check::from(distinct(&name, &count)?)
-        .with_filter(format!("{} IN ({})", column(&name), list.join(", ")));
+    let mut check = Check::from(distinct(&name, &count)?).with_filter(format!(
+        "{} IN ({})",
+        column(&name),
+        list.join(", ")
+    ));
     check.id = Key::new(format!("contains_set({name})")).ok();
     Ok(check)
 }

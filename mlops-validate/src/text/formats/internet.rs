@@ -4,7 +4,6 @@ use super::network;
 
 /// What a byte may be part of.
 const LOCAL: u8 = 1;
-const LABEL: u8 = 2;
 const ALPHANUMERIC: u8 = 4;
 const HEX: u8 = 8;
 /// RFC 3986: unreserved and sub-delims.
@@ -22,7 +21,7 @@ const KINDS: [u8; 256] = {
         let alphanumeric = byte.is_ascii_alphanumeric();
         let mut kind = 0;
         if alphanumeric {
-            kind |= ALPHANUMERIC | LABEL | LOCAL | REG_NAME | USER | PATH | SCHEME;
+            kind |= ALPHANUMERIC | LOCAL | REG_NAME | USER | PATH | SCHEME;
         }
         if byte.is_ascii_hexdigit() {
             kind |= HEX;
@@ -50,9 +49,6 @@ const KINDS: [u8; 256] = {
                 | b'-'
         ) {
             kind |= LOCAL;
-        }
-        if byte == b'-' {
-            kind |= LABEL;
         }
         if matches!(byte, b'+' | b'-' | b'.') {
             kind |= SCHEME;
@@ -99,40 +95,65 @@ fn all(text: &[u8], kind: u8) -> bool {
     text.iter().fold(kind, |kinds, byte| kinds & KINDS[usize::from(*byte)]) != 0
 }
 
+/// Where a host name, or the address before it, has come to. A table and not branches, because a
+/// processor cannot foresee which byte is a dot.
+mod place {
+    pub(super) const LOCAL_START: u8 = 0;
+    pub(super) const LOCAL: u8 = 1;
+    pub(super) const LABEL_START: u8 = 2;
+    pub(super) const LABEL: u8 = 3;
+    pub(super) const HYPHEN: u8 = 4;
+    pub(super) const WRONG: u8 = 5;
+}
+
+/// The place after a place and a byte; of eight, so that no index needs to be checked.
+const PLACES: [[u8; 256]; 8] = {
+    let mut places = [[place::WRONG; 256]; 8];
+    let mut byte = 0;
+    while byte < 256 {
+        let kind = KINDS[byte];
+        if kind & LOCAL != 0 {
+            places[place::LOCAL_START as usize][byte] = place::LOCAL;
+            places[place::LOCAL as usize][byte] = place::LOCAL;
+        }
+        if kind & ALPHANUMERIC != 0 {
+            places[place::LABEL_START as usize][byte] = place::LABEL;
+            places[place::LABEL as usize][byte] = place::LABEL;
+            places[place::HYPHEN as usize][byte] = place::LABEL;
+        }
+        byte += 1;
+    }
+    places[place::LOCAL as usize][b'@' as usize] = place::LABEL_START;
+    places[place::LABEL as usize][b'.' as usize] = place::LABEL_START;
+    places[place::LABEL as usize][b'-' as usize] = place::HYPHEN;
+    places[place::HYPHEN as usize][b'-' as usize] = place::HYPHEN;
+    places
+};
+
+#[inline]
+fn walk(from: u8, text: &[u8]) -> u8 {
+    text.iter().fold(from, |place, byte| PLACES[usize::from(place & 7)][usize::from(*byte)])
+}
+
 #[inline]
 pub(super) fn is_email(text: &[u8]) -> bool {
-    let Some(at) = text.iter().position(|byte| *byte == b'@') else {
+    if walk(place::LOCAL_START, text) != place::LABEL {
         return false;
-    };
-    let (local, domain) = (&text[..at], &text[at + 1..]);
-    !local.is_empty() && all(local, LOCAL) && are_labels(domain)
+    }
+    let domain = || text.splitn(2, |byte| *byte == b'@').nth(1).unwrap_or_default();
+    text.len() <= LONGEST_LABEL || labels_fit(domain())
 }
 
 pub(super) fn is_hostname(text: &[u8]) -> bool {
-    text.len() <= 253 && are_labels(text)
+    text.len() <= 253 && walk(place::LABEL_START, text) == place::LABEL && labels_fit(text)
 }
 
-/// Labels of 1 to 63 letters, digits and hyphens (inner ones), with dots between them.
-#[inline]
-fn are_labels(text: &[u8]) -> bool {
-    let mut length = 0;
-    // As after a dot: a hyphen may neither follow one nor be followed by one.
-    let mut before = b'.';
-    for &byte in text {
-        if byte == b'.' {
-            if length == 0 || length > 63 || before == b'-' {
-                return false;
-            }
-            length = 0;
-        } else {
-            if !is(byte, LABEL) || (byte == b'-' && before == b'.') {
-                return false;
-            }
-            length += 1;
-        }
-        before = byte;
-    }
-    length != 0 && length <= 63 && before != b'-'
+/// RFC 1034, §3.1.
+const LONGEST_LABEL: usize = 63;
+
+fn labels_fit(text: &[u8]) -> bool {
+    text.len() <= LONGEST_LABEL
+        || text.split(|byte| *byte == b'.').all(|label| label.len() <= LONGEST_LABEL)
 }
 
 #[inline]
@@ -205,13 +226,19 @@ fn is_ip_literal(text: &[u8]) -> bool {
             return false;
         };
         let (version, address) = (&rest[..dot], &rest[dot + 1..]);
-        return !version.is_empty() && all(version, HEX) && !address.is_empty() && all(address, USER);
+        return !version.is_empty()
+            && all(version, HEX)
+            && !address.is_empty()
+            && all(address, USER);
     }
     network::is_ipv6(text)
 }
 
 /// Whether each byte is of the kind or part of a percent-encoded one.
 fn is_encoded(text: &[u8], kind: u8) -> bool {
+    if all(text, kind) {
+        return true;
+    }
     let mut rest = text;
     loop {
         match rest {

@@ -1,8 +1,6 @@
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, Int64Array, LargeStringArray, StringArray, StringViewArray,
-};
+use arrow::array::{Array, ArrayRef, Int64Array, LargeStringArray, StringArray, StringViewArray};
 use mlops_core::ErrorKind;
 use proptest::prelude::*;
 
@@ -123,13 +121,38 @@ fn patterns_of_practice_answer_as_the_regex_crate_does() {
         r"[^\x00-\x7f]",
     ];
     let rows = [
-        "u1@a.de", "u123456@mail.example.org", "u@a.de", "u1@a.d", "u1@a.info", "u1@.de", "a",
-        "x u1@mail.org", "2024-01-31", "２０２４-01-31", "2024-1-31", "AA1", "ABC1234Z", "N14228",
-        "n14228", "", " ", "\u{3000}\t", "one flight left", "flights", "é", "a.b.c", "a..b", "a.b.",
-        "123e4567-e89b-12d3-a456-426614174000", "123e4567-e89b-12d3-a456-42661417400",
+        "u1@a.de",
+        "u123456@mail.example.org",
+        "u@a.de",
+        "u1@a.d",
+        "u1@a.info",
+        "u1@.de",
+        "a",
+        "x u1@mail.org",
+        "2024-01-31",
+        "２０２４-01-31",
+        "2024-1-31",
+        "AA1",
+        "ABC1234Z",
+        "N14228",
+        "n14228",
+        "",
+        " ",
+        "\u{3000}\t",
+        "one flight left",
+        "flights",
+        "é",
+        "a.b.c",
+        "a..b",
+        "a.b.",
+        "123e4567-e89b-12d3-a456-426614174000",
+        "123e4567-e89b-12d3-a456-42661417400",
         "u1234567890123456789012345678901234567890@abcdefghijklmnopqrstuvwxyz.abcdefghijk.lmn",
-        "12345678901234567890123456789.1", "123456789012345678901234567890.1",
-        "1234567890123456789012345678901.1", "ends with a line feed\n", "2024-01-31\n",
+        "12345678901234567890123456789.1",
+        "123456789012345678901234567890.1",
+        "1234567890123456789012345678901.1",
+        "ends with a line feed\n",
+        "2024-01-31\n",
     ];
     let rows: Vec<_> = rows.iter().map(|row| Some((*row).to_owned())).chain([None]).collect();
     let many: Vec<_> = rows.iter().cycle().take(300).cloned().collect();
@@ -197,7 +220,8 @@ fn what_would_take_exponential_time_is_refused_by_name() {
 
 #[test]
 fn a_pattern_that_would_fill_the_memory_is_refused() {
-    for text in [r"\w{1000}{1000}", "(((a{100}){100}){100}){100}", &"(".repeat(500), &"a".repeat(1 << 17)]
+    for text in
+        [r"\w{1000}{1000}", "(((a{100}){100}){100}){100}", &"(".repeat(500), &"a".repeat(1 << 17)]
     {
         let error = Pattern::new(text, false).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);

@@ -13,12 +13,15 @@ mod mlflow;
 mod models;
 mod runs;
 mod show;
+mod suite;
 mod sweep;
 mod trash;
+mod validate;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
-use mlops::{Error, Key, Result};
+use mlops::{Error, ErrorKind, Key, Result};
 
 use crate::args::{Cli, Command, Labels, Runs};
 use crate::failure::{COMMAND, Failure};
@@ -34,6 +37,8 @@ pub(crate) async fn run(cli: Cli, output: &mut Output) -> Result<(), Failure> {
         Command::Experiments(command) => return experiments::run(store, command, output).await,
         Command::Import(command) => return mlflow::import(store, command, output).await,
         Command::Models(command) => return models::run(store, command, output).await,
+        Command::Validate(asked) => return validate::run(store, *asked, output).await,
+        Command::Suite(command) => return suite::run(command, output),
         command => command,
     };
     let ws = store::open(store, output).await?;
@@ -42,7 +47,11 @@ pub(crate) async fn run(cli: Cli, output: &mut Output) -> Result<(), Failure> {
     match command {
         // What opening found, which needs no right.
         Command::Runs(Runs::Recover) => runs::recover(&ws, output),
-        Command::Experiments(_) | Command::Import(_) | Command::Models(_) => Ok(()),
+        Command::Experiments(_)
+        | Command::Import(_)
+        | Command::Models(_)
+        | Command::Validate(_)
+        | Command::Suite(_) => Ok(()),
         Command::Runs(command) => runs::run(tracking, command, output).await,
         Command::Artifacts(command) => artifacts::run(tracking, command, output).await,
         Command::Feed(command) => feed::run(&models, command, output).await,
@@ -63,6 +72,26 @@ fn once<'k>(what: &str, keys: impl IntoIterator<Item = &'k String>) -> Result<()
         Some(key) => Err(Error::invalid(COMMAND, format!("a {what} is given twice"))
             .with("key", format::text(key, 250))),
     }
+}
+
+/// Writes a file whole or not at all: who waits for it never reads half of it.
+fn write(file: &Path, text: &str) -> std::result::Result<(), Failure> {
+    let mut name = file.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.part", std::process::id()));
+    let part = file.with_file_name(name);
+    // What is no file (a pipe, a device) is written to, not replaced.
+    let written = match std::fs::metadata(file) {
+        Ok(found) if !found.is_file() => std::fs::write(file, text),
+        _ => std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, file)),
+    };
+    written.map_err(|e| {
+        // It may not be there at all.
+        let _ = std::fs::remove_file(&part);
+        Error::new(ErrorKind::Internal, COMMAND, "the file cannot be written")
+            .with("file", file.display())
+            .with_source(e)
+            .into()
+    })
 }
 
 /// Labels to set and to take away.

@@ -147,7 +147,7 @@ async fn version(models: &Models, text: &str) -> mlops::Result<ModelVersion> {
 }
 
 /// Which version `text` means; none in the trash.
-async fn resolve(models: &Models, text: &str) -> mlops::Result<VersionId> {
+pub(super) async fn resolve(models: &Models, text: &str) -> mlops::Result<VersionId> {
     match models.resolve(text).await {
         Ok(id) => Ok(id),
         Err(e) => Err(missing(models, text, e).await),
@@ -301,12 +301,11 @@ pub(super) fn read_as<T>(
     file: &Path,
     parse: impl FnOnce(&str) -> mlops::Result<T>,
 ) -> Result<T, Failure> {
-    Ok(parse(&read(file)?).map_err(|e| e.with("file", file.display()))?)
+    Ok(parse(&read(file, MAX_BYTES)?).map_err(|e| e.with("file", file.display()))?)
 }
 
-/// A text from a file, or from standard input if it is called `-`.
-fn read(file: &Path) -> Result<String, Failure> {
-    let most = MAX_BYTES;
+/// A text of at most so many bytes from a file, or from standard input if it is called `-`.
+pub(super) fn read(file: &Path, most: u64) -> Result<String, Failure> {
     let mut text = String::new();
     // Opening a pipe would wait for somebody to write to it, and a device has no end.
     if file != Path::new("-") && std::fs::metadata(file).is_ok_and(|found| !found.is_file()) {

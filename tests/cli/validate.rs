@@ -1,0 +1,228 @@
+//! Data judged by suites: exit codes, files that are written, reports that are kept, suites compared.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::store::Store;
+
+const SUITE: &str = "
+suite: orders
+version: 2
+checks:
+  - {check: not_null, column: id}
+  - {check: not_null, column: total, id: no bad totals}
+";
+
+const FIT: &str = "id,total\n1,2.5\n2,0.5\n3,4.0\n";
+const UNFIT: &str = "id,total\n1,2.5\n2,\n3,4.0\n";
+
+/// A store with a suite, and data that passes it and that does not.
+fn with_data() -> Store {
+    let store = Store::empty();
+    put(&store, "orders.yaml", SUITE);
+    put(&store, "warn.yaml", &SUITE.replace("totals}", "totals, severity: warn}"));
+    put(&store, "fit.csv", FIT);
+    put(&store, "bad.csv", UNFIT);
+    store
+}
+
+fn put(store: &Store, name: &str, text: &str) {
+    let path = store.path().join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+fn file(store: &Store, name: &str) -> String {
+    fs::read_to_string(store.path().join(name)).unwrap()
+}
+
+fn code(store: &Store, args: &str) -> i32 {
+    store.mlops(args).status.code().unwrap()
+}
+
+#[test]
+fn the_exit_code_of_unfit_data_is_no_other_failure_s() {
+    let store = with_data();
+    put(&store, "misspelt.yaml", "suite: a\nchecks: [{check: not_nul, column: id}]");
+    put(&store, "column.yaml", "suite: a\nchecks: [{check: not_null, column: idd}]");
+    put(&store, "cut.parquet", "PAR1");
+    for (args, expected) in [
+        ("validate fit.csv --suite orders.yaml", 0),
+        ("validate fit.csv --suite orders.yaml --strict", 0),
+        ("validate bad.csv --suite orders.yaml", 2),
+        ("validate bad.csv --suite warn.yaml", 0),
+        ("validate bad.csv --suite warn.yaml --strict", 2),
+        ("validate fit.csv --suite misspelt.yaml", 1),
+        ("validate fit.csv --suite column.yaml", 1),
+        ("validate fit.csv --suite orders.yaml --param x=1", 1),
+        ("validate cut.parquet --suite orders.yaml", 1),
+        ("validate away.csv --suite orders.yaml", 4),
+        ("validate fit.csv --suite away.yaml", 4),
+        ("validate fit.csv", 64),
+        ("validate --suite orders.yaml", 64),
+        ("validate fit.csv --suite orders.yaml --samples 1001", 64),
+    ] {
+        assert_eq!(code(&store, args), expected, "{args}");
+    }
+}
+
+#[test]
+fn unfit_data_is_an_answer_and_a_failure() {
+    let store = with_data();
+    let output = store.mlops("validate bad.csv --suite orders.yaml --json");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["verdict"], "failed");
+    assert_eq!(report["outcomes"][1]["counts"]["failed"], 1);
+    let (code, error) = store.refused("validate bad.csv --suite orders.yaml");
+    assert_eq!((code, &error["kind"]), (2, &json!("denied")));
+    assert_eq!(error["context"]["checks"], "no bad totals");
+}
+
+#[test]
+fn every_form_of_the_report_is_written_whatever_the_verdict() {
+    let store = with_data();
+    let files = "--html r.html --junit r.xml --markdown r.md --report r.json";
+    for (data, expected) in [("fit", 0), ("bad", 2)] {
+        let args = format!("validate {data}.csv --suite orders.yaml {files}");
+        assert_eq!(code(&store, &args), expected);
+        assert!(file(&store, "r.html").starts_with("<!DOCTYPE html>"));
+        assert!(file(&store, "r.xml").contains("<testsuite name=\"orders version 2\""));
+        assert!(file(&store, "r.md").contains("`orders` version 2"));
+        let report: Value = serde_json::from_str(&file(&store, "r.json")).unwrap();
+        assert_eq!(report["verdict"] == "failed", expected == 2);
+        assert_eq!(file(&store, "r.xml").contains("<failure"), expected == 2);
+    }
+    let left = fs::read_dir(store.path()).unwrap();
+    assert_eq!(left.count(), 8, "four files that were there, four reports, no half ones");
+}
+
+#[test]
+fn data_that_could_not_be_judged_writes_nothing() {
+    let store = with_data();
+    put(&store, "column.yaml", "suite: a\nchecks: [{check: not_null, column: idd}]");
+    put(&store, "h.json", "[]");
+    let files = "--html r.html --report r.json --history h.json --quarantine q.parquet";
+    assert_eq!(code(&store, &format!("validate fit.csv --suite column.yaml {files}")), 1);
+    assert_eq!(file(&store, "h.json"), "[]");
+    for name in ["r.html", "r.json", "q.parquet"] {
+        assert!(!store.path().join(name).exists(), "{name}");
+    }
+}
+
+#[test]
+fn a_history_grows_by_runs_that_passed() {
+    let store = with_data();
+    let runs = || -> Vec<Value> { serde_json::from_str(&file(&store, "h.json")).unwrap() };
+    assert_eq!(code(&store, "validate fit.csv --suite orders.yaml --history h.json"), 0);
+    assert_eq!(code(&store, "validate fit.csv --suite orders.yaml --history h.json"), 0);
+    assert_eq!(runs().len(), 2);
+    assert_eq!(runs()[0]["metrics"]["rows()"], 3.0);
+    assert_eq!(code(&store, "validate bad.csv --suite orders.yaml --history h.json"), 2);
+    assert_eq!(runs().len(), 2);
+    put(&store, "h.json", "{\"runs\":");
+    assert_eq!(code(&store, "validate fit.csv --suite orders.yaml --history h.json"), 1);
+}
+
+#[test]
+fn parameters_take_the_type_that_the_suite_gives_them() {
+    let store = with_data();
+    put(&store, "suites/common.yaml", "checks:\n  - {check: not_null, column: '${key}'}\n");
+    put(
+        &store,
+        "suites/nightly.yaml",
+        "
+suite: nightly
+params: {key: '7', least: 0, states: null}
+include: common.yaml
+checks:
+  - {check: range, column: total, min: '${least}'}
+  - {check: in_set, column: state, values: '${states}'}
+",
+    );
+    let args = "suite show suites/nightly.yaml --param key=12 --param least=2.5 \
+                --param '`states=[\"a\"]`'";
+    let args = args.replace("'`", "'").replace("`'", "'");
+    let suite = store.json(&args);
+    assert_eq!(suite["checks"][0]["column"], "12");
+    assert_eq!(suite["checks"][1]["min"], 2.5);
+    assert_eq!(suite["checks"][2]["values"], json!(["a"]));
+    let (code, error) = store.refused("suite show suites/nightly.yaml");
+    assert_eq!(code, 2);
+    assert!(error.to_string().contains("states"), "{error}");
+    let (_, error) = store.refused("suite show suites/nightly.yaml --param stats=1");
+    assert!(error["hint"].to_string().contains("states"), "{error}");
+    let (code, error) =
+        store.refused("suite show suites/nightly.yaml --param least=1 --param least=2");
+    assert_eq!((code, &error["context"]["key"]), (2, &json!("least")));
+    put(&store, "suites/lost.yaml", "suite: a\ninclude: [away.yaml]");
+    assert_eq!(store.refused("suite check suites/lost.yaml").0, 4);
+    put(&store, "suites/round.yaml", "suite: a\ninclude: [../suites/round.yaml]");
+    let (code, error) = store.refused("suite check suites/round.yaml");
+    assert_eq!((code, error["message"].as_str()), (2, Some("a file includes itself")));
+}
+
+#[test]
+fn a_suite_that_is_shown_as_yaml_is_the_same_suite() {
+    let store = with_data();
+    put(&store, "again.yaml", &store.done("suite show orders.yaml --yaml"));
+    assert_eq!(store.json("suite show again.yaml"), store.json("suite show orders.yaml"));
+    let digest = |name: &str| store.json(&format!("suite check {name}"))["digest"].clone();
+    assert_eq!(digest("again.yaml"), digest("orders.yaml"));
+}
+
+#[test]
+fn a_suite_of_great_expectations_says_what_it_left_out() {
+    let store = with_data();
+    let theirs = json!({ "name": "trips", "expectations": [
+        { "type": "expect_column_values_to_not_be_null", "kwargs": { "column": "id" } },
+        { "type": "expect_column_values_to_be_dateutil_parseable", "kwargs": { "column": "at" } },
+    ]});
+    put(&store, "gx.json", &theirs.to_string());
+    let (printed, code) = store.shell("mlops suite import-gx gx.json --out ours.yaml");
+    assert_eq!(code, 0, "{printed}");
+    assert!(printed.contains("not imported: expect_column_values_to_be_dateutil_parseable: "));
+    assert!(printed.ends_with("1 check, 1 not imported\n"), "{printed}");
+    assert_eq!(store.json("suite show ours.yaml")["checks"][0]["column"], "id");
+    assert_eq!(store.done("suite import-gx gx.json"), file(&store, "ours.yaml"));
+    let imported = store.json("suite import-gx gx.json");
+    assert_eq!(imported["not_imported"][0]["kwargs"]["column"], "at");
+    put(&store, "gx.json", "{}");
+    assert_eq!(store.refused("suite import-gx gx.json").0, 2);
+}
+
+#[test]
+fn a_looser_suite_can_be_refused() {
+    let store = with_data();
+    for (old, new, expected) in
+        [("orders", "warn", 2), ("warn", "orders", 0), ("orders", "orders", 0)]
+    {
+        let args = format!("suite diff {old}.yaml {new}.yaml");
+        assert_eq!(code(&store, &args), 0, "{args}");
+        assert_eq!(code(&store, &format!("{args} --refuse-looser")), expected, "{args}");
+        assert_eq!(store.json(&args)["loosens"], expected == 2);
+    }
+}
+
+#[test]
+fn a_report_is_kept_with_its_run_and_attached_to_its_version() {
+    let store = Store::filled();
+    put(&store, "orders.yaml", SUITE);
+    put(&store, "bad.csv", UNFIT);
+    let args = "validate bad.csv --suite orders.yaml --run rules --model fraud/2 \
+                --data-digest blake3:0a";
+    assert_eq!(code(&store, args), 2);
+    let files = store.json("artifacts list rules validation");
+    let paths: Vec<&str> =
+        files.as_array().unwrap().iter().map(|f| f["path"].as_str().unwrap()).collect();
+    assert_eq!(paths, ["validation/orders.html", "validation/orders.json"]);
+    let inputs = store.json("runs show rules")["inputs"].to_string();
+    assert!(inputs.contains("blake3:0a") && inputs.contains("validated"), "{inputs}");
+    let evidence = store.json("models show fraud/2")["evidence"].to_string();
+    assert!(evidence.contains("\"suite\":\"orders\"") && evidence.contains("\"passed\":false"));
+    // What is not there is found out before the data is read.
+    for args in ["--run nobody", "--model fraud/9", "--store elsewhere --run rules"] {
+        let args = format!("validate away.csv --suite orders.yaml {args} --html r.html");
+        assert_eq!(store.refused(&args).0, 4, "{args}");
+    }
+}
