@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod bits;
+pub mod checks;
 mod compile;
 mod custom;
 mod expression;
@@ -11,7 +12,6 @@ mod kernel;
 mod keys;
 mod memory;
 mod nearest;
-mod pending;
 mod plan;
 mod reference;
 mod rules;

@@ -260,7 +260,7 @@ pub(crate) fn exact_float(a: i128, scale: u8, float: f64) -> Ordering {
     if float.is_nan() || float >= LIMIT {
         return Ordering::Less;
     }
-    if float < -LIMIT {
+    if float < 0.0 {
         // So that the fraction is exact: −1e−300 is not −1 and a fraction.
         return exact_float(a.wrapping_neg(), scale, -float).reverse();
     }

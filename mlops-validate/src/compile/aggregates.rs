@@ -16,11 +16,10 @@ use crate::folds::bins::{BinsFold, NearProfile};
 use crate::folds::metric::{MetricValue, value_of};
 use crate::kernel::Finding;
 use crate::memory::Memory;
-use crate::pending::{self as stats, Outlook};
 use crate::plan::{Conclude, PlannedFold, Seen};
 use crate::rules::literal::{Side, float, misfit, scaled, text};
 use crate::scalar::unit_nanos;
-use crate::stats::Bins;
+use crate::stats::{AnomalyRule, Bins, Outlook};
 
 impl Compiler<'_> {
     pub(super) fn row_count(
@@ -123,7 +122,9 @@ impl Compiler<'_> {
             rule.of.function(),
             Function::Rows | Function::Count | Function::Nulls | Function::Distinct
         );
-        let outlook = stats::outlook(&history, rule, counts)?;
+        let judge = AnomalyRule::of_check(rule, counts);
+        judge.check()?;
+        let outlook = judge.outlook(&history)?;
         let conclude = AsBefore { metric: rule.of.clone(), data_type, outlook };
         Ok(Self::folds(vec![fold], conclude, expected))
     }
@@ -369,7 +370,7 @@ impl Conclude for AsBefore {
                 let detail = format!("{has} earlier runs; {needs} are needed");
                 finding_of(finding, Status::Vacuous, &detail)
             }
-            Outlook::Range { low, high, median } => {
+            Outlook::Range { low, high, median, .. } => {
                 let holds = number >= *low && number <= *high;
                 let detail = format!("expected {low} to {high}; the median is {median}");
                 finding_of(finding, status(holds), &detail)

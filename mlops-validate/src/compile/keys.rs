@@ -46,7 +46,8 @@ impl Compiler<'_> {
             Ok(PlannedFold { fold, filter, slots })
         })?;
         let expected = expecting("each key once".to_owned(), check.mostly);
-        let conclude = NoneTwice { nulls_equal, mostly: check.mostly };
+        let key = self.key(&rule.columns)?;
+        let conclude = NoneTwice { key, nulls_equal, mostly: check.mostly };
         Ok(Self::folds(vec![fold], conclude, expected))
     }
 

@@ -9,9 +9,8 @@ use serde_json::json;
 use super::unique::other_memory;
 use crate::kernel::{Chunk, Finding, Fold};
 use crate::memory::Memory;
-use crate::pending as stats;
 use crate::plan::{Conclude, Seen};
-use crate::stats::Bins;
+use crate::stats::{self, Bins};
 
 /// Counts values by the cells of a profile.
 #[derive(Debug)]
@@ -50,7 +49,11 @@ impl Conclude for NearProfile {
             DistributionMeasure::Psi => stats::psi(reference, current),
             DistributionMeasure::JensenShannon => stats::jensen_shannon(reference, current),
             DistributionMeasure::TotalVariation => stats::total_variation(reference, current),
-            _ => stats::kolmogorov_smirnov(reference, current).map(|found| found.statistic),
+            _ => {
+                let ordered = self.bins.ordered();
+                stats::kolmogorov_smirnov(&reference[ordered.clone()], &current[ordered])
+                    .map(|found| found.statistic)
+            }
         };
         // Nothing to compare: no rows, on one side or the other.
         let Ok(distance) = distance else { return Finding::plain(Status::Vacuous) };

@@ -52,7 +52,10 @@ impl RowRule for ForeignKeyRule {
         let most: Vec<String> = found
             .samples
             .iter()
-            .filter_map(|key| Some(format!("{} ({} rows)", key.text.as_ref()?, key.rows)))
+            .filter_map(|key| {
+                let text = key.text.clone().or_else(|| self.key.describe(key.key))?;
+                Some(format!("{text} ({} rows)", key.rows))
+            })
             .collect();
         let most = if most.is_empty() { String::new() } else { format!(": {}", most.join(", ")) };
         Some(format!("{about}{} distinct keys are not in the other table{most}", found.distinct))

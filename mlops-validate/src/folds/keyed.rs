@@ -56,6 +56,11 @@ impl KeyColumns {
         self.encoder.encode(&batch_of(chunk, &self.slots, &self.schema)?, out)
     }
 
+    /// A key as people write it, if it is the value itself.
+    pub(crate) fn describe(&self, key: u128) -> Option<String> {
+        if self.redacted { None } else { self.encoder.describe(key) }
+    }
+
     /// The key of a row as people write it: `(EWR, 2013-01-01)`.
     pub(crate) fn show(&self, chunk: &Chunk<'_>, row: usize) -> String {
         if self.redacted {

@@ -205,6 +205,7 @@ fn duplicates(memory: &KeysMemory, nulls_equal: bool, samples: usize) -> Duplica
 /// No key twice.
 #[derive(Debug)]
 pub(crate) struct NoneTwice {
+    pub(crate) key: KeyColumns,
     pub(crate) nulls_equal: bool,
     pub(crate) mostly: mlops_core::validation::Mostly,
 }
@@ -232,7 +233,10 @@ impl Conclude for NoneTwice {
         let samples = found
             .samples
             .iter()
-            .map(|(_, rows)| Sample { row: None, values: Vec::new(), count: Some(*rows) })
+            .map(|(key, rows)| {
+                let values = self.key.describe(*key).into_iter().map(Some).collect();
+                Sample { row: None, values, count: Some(*rows) }
+            })
             .collect();
         Finding {
             status,

@@ -16,8 +16,6 @@
 //! cost stays n·log n and no result depends on it. Fingerprints are not cryptographic: who can choose the
 //! texts of a table can make two of them count as equal.
 
-// The engine that calls these is being built.
-#![allow(dead_code, unused_imports)]
 
 mod dependency;
 mod distinct;

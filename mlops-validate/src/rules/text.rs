@@ -10,9 +10,8 @@ use super::nulls::or_null_rows;
 use super::range::not_of;
 use crate::bits;
 use crate::kernel::{Cache, Chunk, Judged, RowRule};
-use crate::text::length;
+use crate::text::{formats, length};
 use crate::text::pattern::Pattern;
-use crate::text::strings::text_mask;
 
 /// A pattern is found in text, or it is not.
 #[derive(Debug)]
@@ -43,8 +42,7 @@ pub(crate) struct FormatRule {
 
 impl ValueRule for FormatRule {
     fn judge(&self, values: &dyn Array, out: &mut Judged) -> Result<()> {
-        let format = self.format;
-        text_mask(values, &mut out.failed, |text| !crate::pending::is_valid(format, text))
+        formats::mask(self.format, values, &mut out.failed)
     }
 }
 
@@ -84,13 +82,7 @@ impl ValueRule for LengthRule {
             DataType::FixedSizeBinary(size) => {
                 bytes(&mut std::iter::repeat_n(*size as usize, values.len()));
             }
-            _ => {
-                let unit = match self.unit {
-                    LengthUnit::Chars => length::LengthUnit::Chars,
-                    LengthUnit::Bytes => length::LengthUnit::Bytes,
-                };
-                length::mask(values, unit, min, max, &mut out.failed)?;
-            }
+            _ => length::mask(values, self.unit, min, max, &mut out.failed)?,
         }
         Ok(())
     }

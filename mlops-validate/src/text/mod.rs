@@ -2,7 +2,6 @@
 //!
 //! Each comes in two forms: for one text, as bytes, and for an array of any string layout, into a bit
 //! mask of the rows that fail. Dictionaries are looked through by the layer above.
-#![cfg_attr(not(test), allow(dead_code, reason = "the rules that use these kernels come next"))]
 
 pub(crate) mod formats;
 pub(crate) mod length;

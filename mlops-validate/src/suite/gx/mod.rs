@@ -102,7 +102,7 @@ pub fn import(json: &str) -> Result<Imported> {
         return Err(bad("the text is no suite of Great Expectations").with_hint(form));
     };
     let name = ["name", "expectation_suite_name"].iter().find_map(|key| value.get(key)?.as_str());
-    let mut suite = Suite::new(name.unwrap_or("great_expectations"))?.with_on_empty(OnEmpty::Pass);
+    let mut suite = Suite::new(name.unwrap_or("great_expectations"))?;
     suite.description = value.get("meta").and_then(description);
     let mut imported = Imported { suite, notes: Vec::new(), not_imported: Vec::new() };
     let mut names = BTreeSet::new();

@@ -14,7 +14,8 @@ use mlops::tracking::{DatasetContext, DatasetInput, RunChanges};
 use mlops::validate::Engine;
 use mlops::validate::report::{TextStyle, html, junit, markdown, text};
 use mlops::validation::{
-    Data, History, Options, Redaction, Report, Status, Validation, Validator, Verdict,
+    Data, History, Options, Outcome, Redaction, Report, Severity, Status, Validation, Validator,
+    Verdict,
 };
 use mlops::{ArtifactPath, Error, ErrorKind, Key, Models};
 use serde_json::{Value, json};
@@ -60,17 +61,16 @@ pub(crate) async fn run(
         let colour = io::stdout().is_terminal() && !asked.pages.no_color;
         output.bytes(text(&report, &TextStyle::default().with_colour(colour)).as_bytes())?;
     }
-    let is_fit = match report.verdict {
-        Verdict::Passed => true,
-        Verdict::Warned => !asked.strict,
-        Verdict::Failed => false,
-    };
+    let is_fit = report.passed() && !(asked.strict && report.verdict == Verdict::Warned);
     if is_fit {
         return Ok(());
     }
     output.flush()?;
-    let not_passed = report.outcomes.iter().filter(|o| report.counted(o) != Status::Passed);
-    let names: Vec<&str> = not_passed.map(|outcome| outcome.check.as_str()).collect();
+    let of = |outcome: &&Outcome| {
+        report.counted(outcome) != Status::Passed
+            && (asked.strict || outcome.severity == Severity::Error)
+    };
+    let names: Vec<&str> = report.outcomes.iter().filter(of).map(|o| o.check.as_str()).collect();
     Err(Error::new(ErrorKind::Denied, COMMAND, "refused: the data is not fit to use")
         .with("suite", format::text(&report.suite, 250))
         .with("checks", format::text(&names.join("; "), 2_000))
