@@ -32,8 +32,8 @@ use self::scan::{How, Scanned, Sizes};
 use crate::custom::RowFunction;
 use crate::plan::{Inputs, Plan};
 use crate::reference::{Needs, Reference, needs};
-use crate::source::SourceFacts;
 use crate::second::needs_two_passes;
+use crate::source::SourceFacts;
 use crate::state::State;
 use crate::stats::Profile;
 
@@ -317,9 +317,7 @@ fn shown(url: &str) -> String {
     url.to_owned()
 }
 
-fn profiles(
-    profiles: BTreeMap<String, serde_json::Value>,
-) -> Result<BTreeMap<String, Profile>> {
+fn profiles(profiles: BTreeMap<String, serde_json::Value>) -> Result<BTreeMap<String, Profile>> {
     profiles
         .into_iter()
         .map(|(name, profile)| match serde_json::from_value(profile) {

@@ -25,7 +25,7 @@ const TIMED_ROWS: usize = 512;
 pub struct State {
     pub(crate) plan: Plan,
     pub(crate) seen: Tallies,
-    next_row: u64,
+    pub(crate) next_row: u64,
     scratch: Scratch,
 }
 
@@ -399,6 +399,22 @@ impl State {
 }
 
 impl Tallies {
+    /// Whether both have as many of everything, and memories of the same kinds.
+    pub(crate) fn has_shape_of(&self, other: &Self) -> bool {
+        let kinds = |a: &[Memory], b: &[Memory]| {
+            a.len() == b.len()
+                && a.iter()
+                    .zip(b)
+                    .all(|(a, b)| std::mem::discriminant(a) == std::mem::discriminant(b))
+        };
+        self.tallies.len() == other.tallies.len()
+            && kinds(&self.notes, &other.notes)
+            && kinds(&self.memories, &other.memories)
+            && self.folded_by_statistics.len() == other.folded_by_statistics.len()
+            && self.fold_nanos.len() == other.fold_nanos.len()
+            && self.let_in.len() == other.let_in.len()
+    }
+
     fn merge(self, other: Self, samples: usize) -> Result<Self> {
         let both = |a: Vec<Memory>, b: Vec<Memory>| -> Result<Vec<Memory>> {
             a.into_iter().zip(b).map(|(a, b)| a.merge(b)).collect()

@@ -64,8 +64,25 @@ fn essence(mut report: Report) -> Report {
 /// Checks of every kind that statistics might decide, on columns of every type.
 fn candidates() -> Vec<Check> {
     let columns = [
-        "id", "small", "unsigned", "huge", "float", "zero", "single", "flag", "text", "long",
-        "all_null", "day", "at", "price", "wide", "address.zip", "address.city", "address", "tags",
+        "id",
+        "small",
+        "unsigned",
+        "huge",
+        "float",
+        "zero",
+        "single",
+        "flag",
+        "text",
+        "long",
+        "all_null",
+        "day",
+        "at",
+        "price",
+        "wide",
+        "address.zip",
+        "address.city",
+        "address",
+        "tags",
     ];
     let bounds = [
         r#""min": 0"#,
@@ -96,9 +113,7 @@ fn candidates() -> Vec<Check> {
     for column in columns {
         for policy in ["", r#", "nan": "pass""#, r#", "nan": "skip""#, r#", "nulls": "fail""#] {
             for rule in bounds {
-                checks.push(format!(
-                    r#"{{"check": "range", "column": "{column}", {rule}{policy}"#
-                ));
+                checks.push(format!(r#"{{"check": "range", "column": "{column}", {rule}{policy}"#));
             }
         }
         for rule in others {
@@ -107,13 +122,10 @@ fn candidates() -> Vec<Check> {
             }
         }
         for function in ["count", "nulls", "min", "max", "sum", "null_rate"] {
-            checks.push(format!(
-                r#"{{"check": "aggregate", "of": "{function}({column})", "min": 0"#
-            ));
+            checks
+                .push(format!(r#"{{"check": "aggregate", "of": "{function}({column})", "min": 0"#));
         }
-        checks.push(format!(
-            r#"{{"check": "freshness", "column": "{column}", "max_age_secs": 60"#
-        ));
+        checks.push(format!(r#"{{"check": "freshness", "column": "{column}", "max_age_secs": 60"#));
     }
     checks
         .iter()
@@ -261,7 +273,8 @@ fn a_range_that_footers_prove_reads_no_value() {
 
 #[test]
 fn a_short_dictionary_proves_a_set_and_its_rows_are_not_read() {
-    let words: StringArray = (0..20_000).map(|i| Some(["new", "paid", "sent"][i * 7 % 3])).collect();
+    let words: StringArray =
+        (0..20_000).map(|i| Some(["new", "paid", "sent"][i * 7 % 3])).collect();
     let batch = RecordBatch::try_from_iter([("status", Arc::new(words) as ArrayRef)]).unwrap();
     // Scattered, so that runs do not make the rows as short as the dictionary.
     let (engine, _) = stored(&[("a.parquet", parquet(&batch, WriterProperties::default()))]);

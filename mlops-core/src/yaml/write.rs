@@ -5,6 +5,8 @@
 //! not fit: `saphyr`'s emitter writes `1e300` as 301 digits and texts that 1.1 takes for numbers without
 //! quotes, and has no flow lists; `serde_yaml` is unmaintained.
 
+use std::fmt::Write;
+
 use serde_json::{Map, Number, Value};
 
 /// A flow list is at most so long, with all that stands before it.
@@ -234,7 +236,10 @@ fn escaped(text: &str) -> String {
             '\t' => out.push_str("\\t"),
             '\r' => out.push_str("\\r"),
             c if is_printable(c) => out.push(c),
-            c => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => {
+                // Writing to a text cannot fail.
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
+            }
         }
     }
     out.push('"');

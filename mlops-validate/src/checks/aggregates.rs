@@ -156,7 +156,7 @@ impl AggregateBuilder {
 /// let rows = record_batch!(("x", Int32, [1, 2, 3])).unwrap();
 /// let suite = Suite::new("daily")?.with(anomaly("rows()")?);
 /// let mut inputs = Inputs::new(SystemClock.now());
-/// for (day, rows) in [1000.0, 1010.0, 990.0, 1005.0, 995.0, 1002.0].into_iter().enumerate() {
+/// for (day, rows) in [1000.0, 1010.0, 990.0, 1005.0, 995.0, 1002.0, 999.0, 1003.0].into_iter().enumerate() {
 ///     let at = inputs.now - std::time::Duration::from_secs(86_400 * (10 - day as u64));
 ///     inputs.history.push(Earlier { at, metrics: [("rows()".to_owned(), rows)].into() }, 100);
 /// }
@@ -171,7 +171,7 @@ pub fn anomaly(metric: &str) -> Result<AnomalyBuilder> {
     Ok(AnomalyBuilder(Anomaly {
         of: metric.parse::<Metric>()?,
         last: 30,
-        at_least: 5,
+        at_least: 8,
         one_in: 1000,
         ignore_below: 0.0,
     }))

@@ -56,22 +56,22 @@ use mlops_core::validation::{Check, Mostly, NanPolicy, NullPolicy, Outcome, Seve
 use mlops_core::{Error, ErrorKind, Key, Result};
 
 pub use self::aggregates::{
-    AggregateBuilder, AnomalyBuilder, FreshnessBuilder, RowCountBuilder, aggregate, anomaly, distribution,
-    freshness, row_count,
+    AggregateBuilder, AnomalyBuilder, FreshnessBuilder, RowCountBuilder, aggregate, anomaly,
+    distribution, freshness, row_count,
 };
 pub use self::columns::{
     all_or_none, compare, custom, expression, implies, mutually_exclusive, row_completeness,
 };
 pub use self::keys::{
-    DistinctnessBuilder, ForeignKeyBuilder, OrderedBuilder, UniqueBuilder, distinctness, foreign_key,
-    functional_dependency, ordered, unique,
+    DistinctnessBuilder, ForeignKeyBuilder, OrderedBuilder, UniqueBuilder, distinctness,
+    foreign_key, functional_dependency, ordered, unique,
 };
 pub use self::schemas::{
     FitsBuilder, SchemaBuilder, SourceBuilder, column_type, fits, fits_reference, schema, source,
 };
 pub use self::values::{
-    LengthBuilder, PatternBuilder, RangeBuilder, format, in_set, is_null, length, matches, not_in_set,
-    not_matches, not_null, range,
+    LengthBuilder, PatternBuilder, RangeBuilder, format, in_set, is_null, length, matches,
+    not_in_set, not_matches, not_null, range,
 };
 use crate::plan::{Inputs, Plan};
 

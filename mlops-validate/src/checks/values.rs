@@ -189,7 +189,10 @@ pub fn matches(column: impl Into<String>, pattern: impl Into<String>) -> Pattern
 /// assert_eq!(judge(not_matches("comment", "[0-9]{16}"), &rows)?.counts.failed, 1);
 /// # Ok::<_, mlops_core::Error>(())
 /// ```
-pub fn not_matches(column: impl Into<String>, pattern: impl Into<String>) -> PatternBuilder<NotMatches> {
+pub fn not_matches(
+    column: impl Into<String>,
+    pattern: impl Into<String>,
+) -> PatternBuilder<NotMatches> {
     PatternBuilder(NotMatches { column: column.into(), pattern: pattern.into(), full: false })
 }
 
@@ -214,7 +217,9 @@ impl PatternBuilder<NotMatches> {
     }
 }
 
-impl<R: Into<mlops_core::validation::Rule>> From<PatternBuilder<R>> for mlops_core::validation::Rule {
+impl<R: Into<mlops_core::validation::Rule>> From<PatternBuilder<R>>
+    for mlops_core::validation::Rule
+{
     fn from(builder: PatternBuilder<R>) -> Self {
         builder.0.into()
     }

@@ -73,8 +73,7 @@ async fn both(
         let (first_row, rows) = (row, batch.num_rows() as u64);
         running.push(pool.run(move |(state, blamer): &mut (State, Blamer), stop| {
             let todo = Todo::all(&plan);
-            let failing =
-                judge(state, stop, &meter, [Ok(batch.clone())], first_row, &todo)?;
+            let failing = judge(state, stop, &meter, [Ok(batch.clone())], first_row, &todo)?;
             if failing {
                 bad_rows(&plan, blamer, &schema, [Ok(batch)], first_row, stop)
             } else {
@@ -261,4 +260,3 @@ fn bad_rows(
     }
     Ok(bad)
 }
-

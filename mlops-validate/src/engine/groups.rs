@@ -176,9 +176,9 @@ fn only_values_are_open(plan: &Plan, todo: &Todo, slot: usize) -> bool {
     let of_filter = |filter: Option<usize>| {
         filter.map_or(&[][..], |filter: usize| plan.0.filters[filter].slots())
     };
-    any && !folds.into_iter().any(|(fold, open)| {
-        *open && (looks(&fold.slots) || looks(of_filter(fold.filter)))
-    })
+    any && !folds
+        .into_iter()
+        .any(|(fold, open)| *open && (looks(&fold.slots) || looks(of_filter(fold.filter))))
 }
 
 /// Whether a rule judges single values, whatever their encoding.

@@ -3,9 +3,7 @@
 //! Then the report says that the source is not as it should be, and of every other check that it had
 //! nothing to judge.
 
-use mlops_core::validation::{
-    Basis, Counts, Evidence, Outcome, Report, Rule, Status, Suite,
-};
+use mlops_core::validation::{Basis, Counts, Evidence, Outcome, Report, Rule, Status, Suite};
 
 /// Whether a suite says itself what is to be said of files that are missing.
 pub(super) fn asks_for_source(suite: &Suite) -> bool {

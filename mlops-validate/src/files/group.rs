@@ -116,8 +116,7 @@ impl Group {
                 "a row group is decoded before it is fetched",
             ));
         };
-        let mask =
-            ProjectionMask::roots(self.arrow.parquet_schema(), columns.iter().copied());
+        let mask = ProjectionMask::roots(self.arrow.parquet_schema(), columns.iter().copied());
         let made = guarded(|| {
             ParquetRecordBatchReaderBuilder::new_with_metadata(fetched, self.arrow.clone())
                 .with_row_groups(vec![self.number])
@@ -139,9 +138,9 @@ impl Group {
     fn find_column(&self) -> Error {
         let error = self.corrupt("the values of a column cannot be read");
         let broken = self.columns.iter().find(|column| {
-            let all = self.reader(&[**column], 8192).map(|reader| {
-                guarded(move || reader.into_iter().all(|batch| batch.is_ok()))
-            });
+            let all = self
+                .reader(&[**column], 8192)
+                .map(|reader| guarded(move || reader.into_iter().all(|batch| batch.is_ok())));
             !matches!(all, Ok(Ok(true)))
         });
         match broken {
@@ -197,7 +196,10 @@ pub(crate) fn widen(
         })
         .collect();
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    RecordBatch::try_new_with_options(Arc::clone(schema), all, &options).map_err(|source: ArrowError| {
-        Error::corrupt("validate.files", "a batch is not of its file's schema").with_source(source)
-    })
+    RecordBatch::try_new_with_options(Arc::clone(schema), all, &options).map_err(
+        |source: ArrowError| {
+            Error::corrupt("validate.files", "a batch is not of its file's schema")
+                .with_source(source)
+        },
+    )
 }

@@ -54,7 +54,9 @@ pub(crate) async fn open(
     for url in urls {
         let files = stores.place(url)?.files().await?;
         if files.is_empty() && !tolerant {
-            return Err(Error::not_found("validate.files", "the folder has no files").with("file", url));
+            return Err(
+                Error::not_found("validate.files", "the folder has no files").with("file", url)
+            );
         }
         found.extend(files);
     }
@@ -81,7 +83,9 @@ async fn open_one(
     let url = place.url.clone();
     let Some(meta) = meta else {
         if !tolerant {
-            return Err(Error::not_found("validate.files", "there is no such file").with("file", url));
+            return Err(
+                Error::not_found("validate.files", "there is no such file").with("file", url)
+            );
         }
         let facts = FileFacts { url, bytes: None, modified: None, unreadable: None };
         return Ok((facts, None));
@@ -93,9 +97,7 @@ async fn open_one(
         unreadable: None,
     };
     let opened = match format.map_or_else(|| format_of(&facts.url), Ok) {
-        Ok(FileFormat::Parquet) => ParquetFile::open(place, meta.size)
-            .await
-            .map(Found::Parquet),
+        Ok(FileFormat::Parquet) => ParquetFile::open(place, meta.size).await.map(Found::Parquet),
         Ok(format @ (FileFormat::Csv | FileFormat::Json)) => {
             Ok(Found::Text(TextFile { place, bytes: meta.size, format }))
         }
@@ -120,9 +122,8 @@ async fn open_one(
 /// What a file holds, by its name.
 fn format_of(url: &str) -> Result<FileFormat> {
     let path = url.split(['?', '#']).next().unwrap_or(url).to_ascii_lowercase();
-    let unsupported = |message| {
-        Error::new(ErrorKind::Unsupported, "validate.files", message).with("file", url)
-    };
+    let unsupported =
+        |message| Error::new(ErrorKind::Unsupported, "validate.files", message).with("file", url);
     if path.ends_with(".gz") {
         return Err(unsupported("compressed text cannot be read").with_hint("decompress it first"));
     }

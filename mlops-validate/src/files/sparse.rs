@@ -60,4 +60,3 @@ impl ChunkReader for Sparse {
         Ok(bytes.slice(..length))
     }
 }
-

@@ -135,7 +135,8 @@ impl Place {
 
 /// The path of a local file, which need not exist.
 fn local_path(path: &str) -> Result<Path> {
-    let invalid = || Error::invalid("validate.files", "no file can have this name").with("file", path);
+    let invalid =
+        || Error::invalid("validate.files", "no file can have this name").with("file", path);
     let absolute = std::path::absolute(path).map_err(|source| invalid().with_source(source))?;
     // `..` is resolved by the system, because of links; what is not there keeps its name.
     let absolute = absolute.canonicalize().unwrap_or(absolute);

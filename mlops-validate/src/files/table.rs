@@ -66,11 +66,8 @@ pub(crate) fn join(schema: &SchemaRef, file: ParquetFile) -> Result<(SchemaRef, 
     if let Some(different) = difference(schema, &found) {
         return Err(different.with("file", &file.place.url));
     }
-    let same_types = schema
-        .fields()
-        .iter()
-        .zip(found.fields())
-        .all(|(a, b)| a.data_type() == b.data_type());
+    let same_types =
+        schema.fields().iter().zip(found.fields()).all(|(a, b)| a.data_type() == b.data_type());
     let file = if same_types { file } else { retyped(schema, file)? };
     let fields: Vec<Field> = schema
         .fields()

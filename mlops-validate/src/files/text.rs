@@ -185,9 +185,7 @@ impl TextDecoder {
                 Decoder::Csv(Box::new(builder.build_decoder()))
             }
             FileFormat::Json => {
-                let projected = schema
-                    .project(&columns)
-                    .map_err(|source| unfit(&url, source))?;
+                let projected = schema.project(&columns).map_err(|source| unfit(&url, source))?;
                 let decoder = arrow::json::ReaderBuilder::new(Arc::new(projected))
                     .with_batch_size(batch_rows)
                     .build_decoder();

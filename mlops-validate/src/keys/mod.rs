@@ -16,7 +16,6 @@
 //! cost stays n·log n and no result depends on it. Fingerprints are not cryptographic: who can choose the
 //! texts of a table can make two of them count as equal.
 
-
 mod dependency;
 mod distinct;
 mod encode;

@@ -181,6 +181,40 @@ fn what_had_nothing_to_judge_is_shown_as_what_it_counts_as() {
 }
 
 #[test]
+fn the_verdict_is_said_in_a_sentence() {
+    let said = |outcomes: Vec<Outcome>, on_empty| {
+        let mut report = report(outcomes);
+        report.on_empty = on_empty;
+        report.verdict = Report::verdict_of(&report.outcomes, on_empty);
+        let lines = text(&report, &TextStyle::default());
+        let line = lines.lines().find(|line| line.contains("flights version 3 on")).unwrap();
+        line.split("parquet: ").nth(1).unwrap().to_owned()
+    };
+    let passed = || rows("not_null(a)", &["a"], 0, "not null");
+    let with = |status, severity| {
+        let mut outcome = passed();
+        (outcome.status, outcome.severity) = (status, severity);
+        outcome
+    };
+    let warned = || with(Status::Failed, Severity::Warn);
+    let empty = || with(Status::Vacuous, Severity::Error);
+    assert_eq!(said(vec![passed()], OnEmpty::Warn), "The one check passed.");
+    assert_eq!(said(vec![passed(), passed()], OnEmpty::Warn), "All 2 checks passed.");
+    assert_eq!(
+        said(vec![passed(), empty()], OnEmpty::Pass),
+        "Nothing failed; 1 of 2 checks had nothing to judge."
+    );
+    assert_eq!(
+        said(vec![warned(), warned(), empty()], OnEmpty::Warn),
+        "The data may be used; 2 warnings to look at, 1 check with nothing to judge."
+    );
+    assert_eq!(
+        said(vec![warned(), empty()], OnEmpty::Fail),
+        "1 of 2 checks failed: the data is not fit to use."
+    );
+}
+
+#[test]
 fn the_page_is_well_formed_and_loads_nothing() {
     for report in [small(), realistic(), report(Vec::new())] {
         let page = html(&report);

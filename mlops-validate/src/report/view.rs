@@ -95,12 +95,12 @@ pub(super) fn sentence(report: &Report, view: &View<'_>) -> String {
                 count(all, "check")
             )
         }
-        Verdict::Passed if vacuous == 0 => format!("Nothing failed in {}.", count(all, "check")),
-        Verdict::Passed => format!(
-            "Nothing failed in {}; {} of them had nothing to judge.",
-            count(all, "check"),
-            integer(vacuous)
-        ),
+        Verdict::Passed if vacuous > 0 => {
+            let (vacuous, all) = (integer(vacuous), count(all, "check"));
+            format!("Nothing failed; {vacuous} of {all} had nothing to judge.")
+        }
+        Verdict::Passed if all == 1 => "The one check passed.".into(),
+        Verdict::Passed => format!("All {} passed.", count(all, "check")),
         Verdict::Warned => {
             let warnings = (warned > 0).then(|| format!("{} to look at", count(warned, "warning")));
             let empty =

@@ -10,8 +10,8 @@ use super::nulls::or_null_rows;
 use super::range::not_of;
 use crate::bits;
 use crate::kernel::{Cache, Chunk, Judged, RowRule};
-use crate::text::{formats, length};
 use crate::text::pattern::Pattern;
+use crate::text::{formats, length};
 
 /// A pattern is found in text, or it is not.
 #[derive(Debug)]

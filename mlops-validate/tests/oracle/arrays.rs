@@ -183,9 +183,9 @@ fn filled_array(kind: &Kind, layout: &Layout, values: &[Value], rng: &mut Rng) -
         Arc::new(array)
     };
     match kind {
-        Kind::Bool => Arc::new(
-            values.iter().map(|v| Some(*v == Value::Bool(true))).collect::<BooleanArray>(),
-        ),
+        Kind::Bool => {
+            Arc::new(values.iter().map(|v| Some(*v == Value::Bool(true))).collect::<BooleanArray>())
+        }
         Kind::Int(64, false) => {
             let native = |v: &Value| Some(u64::try_from(bits128(v, 0)).unwrap());
             Arc::new(values.iter().map(native).collect::<PrimitiveArray<UInt64Type>>())
@@ -338,8 +338,10 @@ fn dictionary(kind: &Kind, keys: &DataType, values: &[Value], rng: &mut Rng) -> 
     let values = array(kind, &Layout::plain(kind), &shuffled, rng);
     macro_rules! of {
         ($keys:ident) => {{
-            let keys: PrimitiveArray<$keys> =
-                numbers.iter().map(|number| number.map(|n| places[n].try_into().unwrap())).collect();
+            let keys: PrimitiveArray<$keys> = numbers
+                .iter()
+                .map(|number| number.map(|n| places[n].try_into().unwrap()))
+                .collect();
             Arc::new(DictionaryArray::new(keys, values))
         }};
     }
@@ -354,4 +356,3 @@ fn dictionary(kind: &Kind, keys: &DataType, values: &[Value], rng: &mut Rng) -> 
         _ => of!(UInt64Type),
     }
 }
-

@@ -71,9 +71,7 @@ pub(crate) fn random(table: &Table, number: usize, rng: &mut Rng) -> Option<Aske
     }
     let has_mostly = match &ask {
         Ask::Rows(_) => true,
-        Ask::Whole(whole, _) => {
-            !matches!(whole, WholeAsk::Metric(_) | WholeAsk::Distinctness(_))
-        }
+        Ask::Whole(whole, _) => !matches!(whole, WholeAsk::Metric(_) | WholeAsk::Distinctness(_)),
     };
     if has_mostly && rng.chance(30) {
         check = check.with_mostly(Mostly::new(*rng.pick(&[0.5, 0.9, 0.75, 0.000_001])).unwrap());
@@ -166,9 +164,10 @@ fn rule(table: &Table, paths: &[Column], rng: &mut Rng) -> Option<Made> {
             }
         }
         13 => {
-            let right = paths.iter().filter(|other| other.name != name).find(|other| {
-                is_comparable(&column.kind, &other.kind) && !name.contains('[')
-            })?;
+            let right = paths
+                .iter()
+                .filter(|other| other.name != name)
+                .find(|other| is_comparable(&column.kind, &other.kind) && !name.contains('['))?;
             let op = *rng.pick(&COMPARISONS);
             let rule = Compare { left: name.clone(), op, right: right.name.clone() };
             row(rule.into(), RowAsk::Compare(name, op, right.name.clone()))
@@ -402,8 +401,6 @@ impl Asked {
     /// Whether its rule's first column is a list.
     pub(crate) fn is_of_list(&self, paths: &[Column]) -> bool {
         let first = self.check.rule.columns().first().copied().map(str::to_owned);
-        paths
-            .iter()
-            .any(|column| Some(&column.name) == first.as_ref() && !column.kind.is_scalar())
+        paths.iter().any(|column| Some(&column.name) == first.as_ref() && !column.kind.is_scalar())
     }
 }

@@ -45,9 +45,8 @@ pub(crate) fn expect(asked: &Asked, columns: &[Column], rows: usize) -> Expect {
     };
     match &asked.ask {
         Ask::Rows(ask) => {
-            let verdict = |row: &usize| {
-                decided(ask.judge(columns, *row, asked.check.nan), asked.check.nulls)
-            };
+            let verdict =
+                |row: &usize| decided(ask.judge(columns, *row, asked.check.nan), asked.check.nulls);
             let verdicts: Vec<(usize, Verdict)> =
                 eligible.iter().map(|row| (*row, verdict(row))).collect();
             let count = |of: Verdict| verdicts.iter().filter(|(_, v)| *v == of).count() as u64;

@@ -104,7 +104,7 @@ fn exact(number: &Number, rng: &mut Rng) -> Lit {
 
 fn member_of(kind: &Kind, near: Value, rng: &mut Rng) -> Option<Lit> {
     Some(match (kind, near) {
-        (Kind::Text, Value::Text(text)) => Lit::new(text.as_str(), Value::Text(text)),
+        (Kind::Text, Value::Text(text)) => Lit::new(text.clone(), Value::Text(text)),
         (Kind::Date(_), Value::Date(days)) => {
             let days = days.clamp(-700_000, 2_000_000);
             let date = NaiveDate::default() + TimeDelta::days(days);

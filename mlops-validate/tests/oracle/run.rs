@@ -10,8 +10,8 @@ use mlops_validate::{Inputs, Plan, Reference, RowFunction, row_function};
 use serde_json::Value;
 
 use crate::ask::{self, Ask, Asked, FUNCTION};
-use crate::judge::Verdict;
 use crate::expect::{Expect, expect, rows_failed, timeless};
+use crate::judge::Verdict;
 use crate::rng::Rng;
 use crate::table::Table;
 
@@ -70,9 +70,8 @@ impl Case {
                 Ok(_) => kept.push(asked),
                 Err(error) if error.to_string().contains("no value is in this range") => {
                     let Ask::Rows(ask) = &asked.ask else { unreachable!("a range is of rows") };
-                    let passes = |row: &usize| {
-                        ask.judge(&paths, *row, NanPolicy::Fail) == Verdict::Passes
-                    };
+                    let passes =
+                        |row: &usize| ask.judge(&paths, *row, NanPolicy::Fail) == Verdict::Passes;
                     let is_list = show(&asked).contains('[') || asked.is_of_list(&paths);
                     if let Some(row) = (0..self.table.rows).find(passes).filter(|_| !is_list) {
                         return Err(format!("{error}\nbut row {row} passes {}", show(&asked)));
@@ -119,11 +118,7 @@ pub(crate) fn report(plan: &Plan, batches: &[RecordBatch]) -> Result<Report> {
 }
 
 /// Runs a case and says what is wrong.
-pub(crate) fn check_case(
-    seed: u64,
-    rows: usize,
-    checks: usize,
-) -> std::result::Result<(), String> {
+pub(crate) fn check_case(seed: u64, rows: usize, checks: usize) -> std::result::Result<(), String> {
     let mut case = Case::new(seed, rows, checks);
     case.without_empty_ranges()?;
     if case.asked.is_empty() {
@@ -161,7 +156,10 @@ pub(crate) fn check_case(
         let pairs: Vec<(&Asked, &Expect)> = case.asked.iter().zip(&expected).collect();
         if report.rows != rows as u64 || report.rows_failed != rows_failed(&pairs) {
             let (of, failed) = (report.rows, report.rows_failed);
-            return Err(fault(format!("{failed} of {of} rows failed, not {}", rows_failed(&pairs))));
+            return Err(fault(format!(
+                "{failed} of {of} rows failed, not {}",
+                rows_failed(&pairs)
+            )));
         }
         let text = timeless(report);
         match &first {

@@ -97,7 +97,7 @@ pub struct Anomaly {
     #[serde(default = "thirty")]
     pub last: u32,
     /// How many there must be; with fewer, the check is vacuous.
-    #[serde(default = "five")]
+    #[serde(default = "eight")]
     pub at_least: u32,
     /// How often a false alarm is accepted while nothing has changed: one run in so many.
     #[serde(default = "thousand")]
@@ -111,8 +111,8 @@ fn thirty() -> u32 {
     30
 }
 
-fn five() -> u32 {
-    5
+fn eight() -> u32 {
+    8
 }
 
 fn thousand() -> u32 {

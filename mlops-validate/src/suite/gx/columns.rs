@@ -1,7 +1,7 @@
 //! Expectations about several columns of one row.
 
 use mlops_core::validation::{
-    Check, Compare, Comparison, Expression, KeyNulls, NullPolicy, Unique,
+    Check, Compare, Comparison, Expression, KeyMemory, KeyNulls, NullPolicy, Unique,
 };
 use serde_json::Value;
 
@@ -100,7 +100,7 @@ fn compound_unique(args: &mut Args) -> Result<Made, Reason> {
         IgnoreRows::AllMissing | IgnoreRows::Never => KeyNulls::Equal,
     };
     let filter = (ignored == IgnoreRows::AllMissing).then(|| any_there(&columns));
-    let mut check = Check::from(Unique { columns, key_nulls, memory: Default::default() });
+    let mut check = Check::from(Unique { columns, key_nulls, memory: KeyMemory::default() });
     check.filter = filter;
     Ok(check.into())
 }

@@ -1,7 +1,8 @@
 //! Expectations about a number that is made of a column.
 
 use mlops_core::validation::{
-    Aggregate, Check, Distinctness, Function, Literal, Metric, Mostly, NotNull, Tolerance,
+    Aggregate, Check, Distinctness, Exactness, Function, Literal, Metric, Mostly, NotNull,
+    Tolerance,
 };
 use serde_json::Value;
 
@@ -78,7 +79,7 @@ fn shares(args: &mut Args) -> Result<(Option<f64>, Option<f64>), Reason> {
 fn distinct_share(args: &mut Args) -> Result<Made, Reason> {
     let (min, max) = shares(args)?;
     let columns = vec![args.column()?];
-    Ok(Distinctness { columns, min, max, method: Default::default() }.into())
+    Ok(Distinctness { columns, min, max, method: Exactness::default() }.into())
 }
 
 fn not_null_share(args: &mut Args) -> Result<Made, Reason> {

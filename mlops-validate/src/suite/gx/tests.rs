@@ -134,7 +134,7 @@ checks:
 ";
     assert_eq!(to_yaml(&imported.suite), expected);
     let template = Template::parse(expected, "s").unwrap();
-    assert_eq!(template.bind(&Default::default()).unwrap(), imported.suite);
+    assert_eq!(template.bind(&std::collections::BTreeMap::new()).unwrap(), imported.suite);
     assert_eq!(imported.not_imported.len(), 1);
     assert_eq!(imported.notes.len(), 2);
     for (text, message) in [

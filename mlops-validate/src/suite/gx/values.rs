@@ -3,8 +3,8 @@
 use mlops_core::Key;
 use mlops_core::validation::{
     Aggregate, Check, ColumnIs, Direction, Expression, Format, Function, HasFormat, InSet, IsNull,
-    Length, Literal, Matches, Metric, NanPolicy, NotInSet, NotMatches, NotNull, Ordered, Range,
-    Tolerance, Unique,
+    KeyMemory, KeyNulls, Length, LengthUnit, Literal, Matches, Metric, NanPolicy, NotInSet,
+    NotMatches, NotNull, Ordered, Range, Tolerance, Unique,
 };
 
 use super::args::Args;
@@ -42,8 +42,8 @@ pub(super) fn make(name: &str, args: &mut Args) -> Option<Result<Made, Reason>> 
         "expect_column_values_to_be_unique" => args.column().map(|column| {
             Unique {
                 columns: vec![column],
-                key_nulls: Default::default(),
-                memory: Default::default(),
+                key_nulls: KeyNulls::default(),
+                memory: KeyMemory::default(),
             }
             .into()
         }),
@@ -207,7 +207,7 @@ fn ordered(args: &mut Args, direction: Direction) -> Result<Made, Reason> {
 
 fn lengths(args: &mut Args) -> Result<Made, Reason> {
     let (min, max) = args.counts()?;
-    Ok(Length { column: args.column()?, min, max, unit: Default::default() }.into())
+    Ok(Length { column: args.column()?, min, max, unit: LengthUnit::default() }.into())
 }
 
 fn equal_lengths(args: &mut Args) -> Result<Made, Reason> {
@@ -216,7 +216,8 @@ fn equal_lengths(args: &mut Args) -> Result<Made, Reason> {
         value.as_u64().or_else(|| whole.map(|n| n as u64))
     });
     let length = Some(length.ok_or("`value` is no length")?);
-    Ok(Length { column: args.column()?, min: length, max: length, unit: Default::default() }.into())
+    Ok(Length { column: args.column()?, min: length, max: length, unit: LengthUnit::default() }
+        .into())
 }
 
 fn of_types(args: &mut Args, names: Vec<String>) -> Result<Made, Reason> {

@@ -66,9 +66,10 @@ pub(crate) async fn run(
         return Ok(());
     }
     output.flush()?;
-    let of = |outcome: &&Outcome| {
-        report.counted(outcome) != Status::Passed
-            && (asked.strict || outcome.severity == Severity::Error)
+    let of = |outcome: &&Outcome| match report.counted(outcome) {
+        Status::Passed => false,
+        Status::Failed => asked.strict || outcome.severity == Severity::Error,
+        Status::Vacuous => asked.strict,
     };
     let names: Vec<&str> = report.outcomes.iter().filter(of).map(|o| o.check.as_str()).collect();
     Err(Error::new(ErrorKind::Denied, COMMAND, "refused: the data is not fit to use")
