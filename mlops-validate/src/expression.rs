@@ -9,6 +9,7 @@ use mlops_expr::{Bound, Expr, Parameters};
 
 use crate::bits;
 use crate::folds::keyed::batch_of;
+use crate::folds::metric::plain;
 use crate::kernel::{Cache, Chunk, Judged, RowRule};
 use crate::slots::Slots;
 
@@ -111,7 +112,8 @@ impl RowRule for ExpressionRule {
         for slot in &self.floats {
             bits::clear(truth, chunk.rows);
             let column = chunk.column(*slot)?;
-            or_nan(column, truth);
+            let column = plain(column)?;
+            or_nan(&column, truth);
             bits::and_valid(truth, column.nulls());
             bits::and_not(truth, &out.null);
             match self.nan {

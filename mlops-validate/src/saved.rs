@@ -43,14 +43,14 @@ impl State {
     /// Reads what [`State::to_bytes`] wrote.
     ///
     /// ```
-    /// use mlops_core::arrow::array::record_batch;
+    /// use mlops_validate::batch;
     /// use mlops_core::time::{Clock, SystemClock};
     /// use mlops_core::validation::Suite;
     /// use mlops_validate::checks::unique;
     /// use mlops_validate::{Inputs, Plan, State};
     ///
-    /// let monday = record_batch!(("id", Int64, [1, 2])).unwrap();
-    /// let tuesday = record_batch!(("id", Int64, [3, 2])).unwrap();
+    /// let monday = batch!(("id", Int64, [1, 2]));
+    /// let tuesday = batch!(("id", Int64, [3, 2]));
     /// let suite = Suite::new("orders")?.with(unique(["id"]));
     /// let plan = Plan::new(&suite, &monday.schema(), &Inputs::new(SystemClock.now()))?;
     ///

@@ -1,6 +1,7 @@
 //! What is counted for every rule that judges rows.
 
 use arrow::array::{Array, ArrayRef};
+use arrow::datatypes::DataType;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use mlops_core::validation::{Counts, NullPolicy, Sample};
 use serde::{Deserialize, Serialize};
@@ -150,7 +151,14 @@ pub(crate) struct SampleColumn {
 
 /// A value as text; null is nothing.
 pub(crate) fn display(column: &ArrayRef, row: usize) -> Option<String> {
-    if column.is_null(row) {
+    let null = match column.data_type() {
+        // The null may be one of the dictionary's values.
+        DataType::Dictionary(..) | DataType::RunEndEncoded(..) => {
+            column.slice(row, 1).logical_null_count() > 0
+        }
+        _ => column.is_null(row),
+    };
+    if null {
         return None;
     }
     let options = FormatOptions::new().with_display_error(true);

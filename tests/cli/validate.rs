@@ -1,7 +1,10 @@
 //! Data judged by suites: exit codes, files that are written, reports that are kept, suites compared.
 
 use std::fs;
+use std::sync::Arc;
 
+use mlops::arrow::array::{ArrayRef, Int64Array, RecordBatch};
+use mlops::validate::stats::Profile;
 use serde_json::{Value, json};
 
 use crate::store::Store;
@@ -37,7 +40,7 @@ fn file(store: &Store, name: &str) -> String {
     fs::read_to_string(store.path().join(name)).unwrap()
 }
 
-fn code(store: &Store, args: &str) -> i32 {
+fn code_of(store: &Store, args: &str) -> i32 {
     store.mlops(args).status.code().unwrap()
 }
 
@@ -63,7 +66,7 @@ fn the_exit_code_of_unfit_data_is_no_other_failure_s() {
         ("validate --suite orders.yaml", 64),
         ("validate fit.csv --suite orders.yaml --samples 1001", 64),
     ] {
-        assert_eq!(code(&store, args), expected, "{args}");
+        assert_eq!(code_of(&store, args), expected, "{args}");
     }
 }
 
@@ -85,7 +88,7 @@ fn every_form_of_the_report_is_written_whatever_the_verdict() {
     let files = "--html r.html --junit r.xml --markdown r.md --report r.json";
     for (data, expected) in [("fit", 0), ("bad", 2)] {
         let args = format!("validate {data}.csv --suite orders.yaml {files}");
-        assert_eq!(code(&store, &args), expected);
+        assert_eq!(code_of(&store, &args), expected);
         assert!(file(&store, "r.html").starts_with("<!DOCTYPE html>"));
         assert!(file(&store, "r.xml").contains("<testsuite name=\"orders version 2\""));
         assert!(file(&store, "r.md").contains("`orders` version 2"));
@@ -103,7 +106,7 @@ fn data_that_could_not_be_judged_writes_nothing() {
     put(&store, "column.yaml", "suite: a\nchecks: [{check: not_null, column: idd}]");
     put(&store, "h.json", "[]");
     let files = "--html r.html --report r.json --history h.json --quarantine q.parquet";
-    assert_eq!(code(&store, &format!("validate fit.csv --suite column.yaml {files}")), 1);
+    assert_eq!(code_of(&store, &format!("validate fit.csv --suite column.yaml {files}")), 1);
     assert_eq!(file(&store, "h.json"), "[]");
     for name in ["r.html", "r.json", "q.parquet"] {
         assert!(!store.path().join(name).exists(), "{name}");
@@ -114,14 +117,14 @@ fn data_that_could_not_be_judged_writes_nothing() {
 fn a_history_grows_by_runs_that_passed() {
     let store = with_data();
     let runs = || -> Vec<Value> { serde_json::from_str(&file(&store, "h.json")).unwrap() };
-    assert_eq!(code(&store, "validate fit.csv --suite orders.yaml --history h.json"), 0);
-    assert_eq!(code(&store, "validate fit.csv --suite orders.yaml --history h.json"), 0);
+    assert_eq!(code_of(&store, "validate fit.csv --suite orders.yaml --history h.json"), 0);
+    assert_eq!(code_of(&store, "validate fit.csv --suite orders.yaml --history h.json"), 0);
     assert_eq!(runs().len(), 2);
     assert_eq!(runs()[0]["metrics"]["rows()"], 3.0);
-    assert_eq!(code(&store, "validate bad.csv --suite orders.yaml --history h.json"), 2);
+    assert_eq!(code_of(&store, "validate bad.csv --suite orders.yaml --history h.json"), 2);
     assert_eq!(runs().len(), 2);
     put(&store, "h.json", "{\"runs\":");
-    assert_eq!(code(&store, "validate fit.csv --suite orders.yaml --history h.json"), 1);
+    assert_eq!(code_of(&store, "validate fit.csv --suite orders.yaml --history h.json"), 1);
 }
 
 #[test]
@@ -192,14 +195,34 @@ fn a_suite_of_great_expectations_says_what_it_left_out() {
 }
 
 #[test]
+fn a_suite_is_proposed_from_a_profile_with_reasons() {
+    let store = with_data();
+    let ids = Arc::new(Int64Array::from_iter_values(1..=300)) as ArrayRef;
+    let batch = RecordBatch::try_from_iter([("id", ids)]).unwrap();
+    let mut profile = Profile::of(batch.schema_ref());
+    profile.update(&batch).unwrap();
+    put(&store, "profile.json", &profile.to_json());
+    let (printed, code) = store.shell("mlops suite suggest profile.json --name ids --out s.yaml");
+    assert_eq!(code, 0, "{printed}");
+    assert!(printed.contains("unique(id): all 300 values differ\n"), "{printed}");
+    let data: Vec<String> = (1..=300).map(|id| id.to_string()).collect();
+    let data = data.join("\n") + "\n";
+    put(&store, "ids.csv", &format!("id\n{data}"));
+    assert_eq!(code_of(&store, "validate ids.csv --suite s.yaml"), 0);
+    put(&store, "ids.csv", &format!("id\n{data}{data}"));
+    assert_eq!(code_of(&store, "validate ids.csv --suite s.yaml"), 2);
+    assert_eq!(store.refused("suite suggest orders.yaml --name ids").0, 2);
+}
+
+#[test]
 fn a_looser_suite_can_be_refused() {
     let store = with_data();
     for (old, new, expected) in
         [("orders", "warn", 2), ("warn", "orders", 0), ("orders", "orders", 0)]
     {
         let args = format!("suite diff {old}.yaml {new}.yaml");
-        assert_eq!(code(&store, &args), 0, "{args}");
-        assert_eq!(code(&store, &format!("{args} --refuse-looser")), expected, "{args}");
+        assert_eq!(code_of(&store, &args), 0, "{args}");
+        assert_eq!(code_of(&store, &format!("{args} --refuse-looser")), expected, "{args}");
         assert_eq!(store.json(&args)["loosens"], expected == 2);
     }
 }
@@ -211,7 +234,7 @@ fn a_report_is_kept_with_its_run_and_attached_to_its_version() {
     put(&store, "bad.csv", UNFIT);
     let args = "validate bad.csv --suite orders.yaml --run rules --model fraud/2 \
                 --data-digest blake3:0a";
-    assert_eq!(code(&store, args), 2);
+    assert_eq!(code_of(&store, args), 2);
     let files = store.json("artifacts list rules validation");
     let paths: Vec<&str> =
         files.as_array().unwrap().iter().map(|f| f["path"].as_str().unwrap()).collect();

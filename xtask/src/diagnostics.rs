@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io;
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -36,7 +37,11 @@ pub(crate) struct Diagnostics {
 impl Diagnostics {
     /// Runs `cargo ARGUMENTS --message-format=json`.
     pub(crate) fn run(project: &Project, arguments: &[&str]) -> io::Result<Self> {
-        let mut command = cargo(&project.root, arguments);
+        Self::read(cargo(&project.root, arguments))
+    }
+
+    /// Runs a command of cargo that compiles.
+    pub(crate) fn read(mut command: Command) -> io::Result<Self> {
         let output = command.args(["--quiet", "--message-format=json"]).output()?;
         let mut found = Self::parse(&String::from_utf8_lossy(&output.stdout));
         if !output.status.success() && !found.all.iter().any(|found| found.error) {

@@ -12,13 +12,13 @@ use super::becomes_check;
 
 /// The data has so many rows. Never vacuous: no rows are 0 rows.
 ///
-/// # Evidence     a Parquet file's footer knows
+/// * **Evidence**: a Parquet file's footer knows
 ///
 /// ```
-/// use mlops_core::arrow::array::record_batch;
+/// use mlops_validate::batch;
 /// use mlops_validate::checks::{judge, row_count};
 ///
-/// let rows = record_batch!(("x", Int32, [1, 2, 3])).unwrap();
+/// let rows = batch!(("x", Int32, [1, 2, 3]));
 /// let outcome = judge(row_count().min(4), &rows)?;
 /// assert_eq!((outcome.observed, outcome.status.as_str()), (Some(3.into()), "failed"));
 /// # Ok::<_, mlops_core::Error>(())
@@ -57,17 +57,17 @@ impl RowCountBuilder {
 /// Sums are exact for integers and decimals, and correctly rounded for floats whatever the order of
 /// rows, the batches and the threads.
 ///
-/// # Null, NaN    nulls are left out; the sum, mean and deviation of a NaN are NaN, which is in no
-///                bounds; extremes and quantiles leave it out
-/// # No values    vacuous, a sum too; `rows`, `count`, `nulls` and `distinct` of nothing are 0
-/// # Memory       constant; `distinct` as [`unique`](super::unique), `quantile` 8 bytes a value
-/// # Errors       a metric that the column's type has not; no bound and nothing to be equal to
+/// * **Null, NaN**: nulls are left out; the sum, mean and deviation of a NaN are NaN, which is in no
+///   bounds; extremes and quantiles leave it out
+/// * **No values**: vacuous, a sum too; `rows`, `count`, `nulls` and `distinct` of nothing are 0
+/// * **Memory**: constant; `distinct` as [`unique`](super::unique), `quantile` 8 bytes a value
+/// * **Errors**: a metric that the column's type has not; no bound and nothing to be equal to
 ///
 /// ```
-/// use mlops_core::arrow::array::record_batch;
+/// use mlops_validate::batch;
 /// use mlops_validate::checks::{aggregate, judge};
 ///
-/// let rows = record_batch!(("total", Float64, [0.1, 0.2, 0.3]), ("net", Float64, [0.1, 0.2, 0.2])).unwrap();
+/// let rows = batch!(("total", Float64, [0.1, 0.2, 0.3]), ("net", Float64, [0.1, 0.2, 0.2]));
 /// let outcome = judge(aggregate("sum(total)")?.min(0).max(1), &rows)?;
 /// assert_eq!(outcome.observed, Some(0.6.into()));
 /// let apart = aggregate("sum(total)")?.equals("sum(net)")?;
@@ -144,16 +144,16 @@ impl AggregateBuilder {
 /// median of deviations) and their number make believable; how rarely a false alarm may come is
 /// [`AnomalyBuilder::one_in`]. [`crate::stats::anomaly`] has the formula and the measured rates.
 ///
-/// # No history   vacuous with fewer runs than [`AnomalyBuilder::at_least`]
+/// * **No history**: vacuous with fewer runs than [`AnomalyBuilder::at_least`]
 ///
 /// ```
-/// use mlops_core::arrow::array::record_batch;
+/// use mlops_validate::batch;
 /// use mlops_core::time::{Clock, SystemClock};
 /// use mlops_core::validation::{Earlier, Suite};
 /// use mlops_validate::checks::anomaly;
 /// use mlops_validate::{Inputs, Plan};
 ///
-/// let rows = record_batch!(("x", Int32, [1, 2, 3])).unwrap();
+/// let rows = batch!(("x", Int32, [1, 2, 3]));
 /// let suite = Suite::new("daily")?.with(anomaly("rows()")?);
 /// let mut inputs = Inputs::new(SystemClock.now());
 /// for (day, rows) in [1000.0, 1010.0, 990.0, 1005.0, 995.0, 1002.0, 999.0, 1003.0].into_iter().enumerate() {
@@ -212,9 +212,9 @@ impl AnomalyBuilder {
 ///
 /// Without a zone, instants and dates are taken as UTC; a date is its midnight.
 ///
-/// # Null         left out; of nulls only, vacuous
-/// # Evidence     the greatest value in a file's footer decides, if the file says that it is one
-/// # Errors       a column that holds no instants
+/// * **Null**: left out; of nulls only, vacuous
+/// * **Evidence**: the greatest value in a file's footer decides, if the file says that it is one
+/// * **Errors**: a column that holds no instants
 ///
 /// ```
 /// use std::time::Duration;
@@ -257,9 +257,9 @@ impl FreshnessBuilder {
 /// A numeric column is cut into 20 cells that are equally probable in the profile; nulls, NaN and
 /// infinities have cells of their own. [`crate::stats`] has each measure's formula.
 ///
-/// # Null, NaN    are counted, in their cells
-/// # No rows      vacuous
-/// # Errors       no such profile, or a column that it does not describe
+/// * **Null, NaN**: are counted, in their cells
+/// * **No rows**: vacuous
+/// * **Errors**: no such profile, or a column that it does not describe
 ///
 /// ```
 /// use mlops_core::arrow::array::{Float64Array, RecordBatch};

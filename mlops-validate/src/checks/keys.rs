@@ -13,20 +13,20 @@ use super::{becomes_check, owned};
 /// rows would have to go. Which rows they are is found in a second look at the data, if it can be read
 /// again; a stream's samples have counts only.
 ///
-/// # Null, NaN    a key with a null is not compared, the row is skipped; with
-///                [`UniqueBuilder::nulls_equal`] null equals null. NaN equals NaN, −0.0 equals 0.0
-/// # Memory       8 bytes a row for one column of at most 64 bits, else 16, where keys are XXH3-128
-///                fingerprints: of n keys two collide with probability n²/2¹²⁹.
-///                [`UniqueBuilder::in_two_passes`] takes a filter of fixed size instead; the answer is exact
+/// * **Null, NaN**: a key with a null is not compared, the row is skipped; with
+///   [`UniqueBuilder::nulls_equal`] null equals null. NaN equals NaN, −0.0 equals 0.0
+/// * **Memory**: 8 bytes a row for one column of at most 64 bits, else 16, where keys are XXH3-128
+///   fingerprints: of n keys two collide with probability n²/2¹²⁹.
+///   [`UniqueBuilder::in_two_passes`] takes a filter of fixed size instead; the answer is exact
 ///
 /// ```
-/// use mlops_core::arrow::array::record_batch;
+/// use mlops_validate::batch;
 /// use mlops_validate::checks::{judge, unique};
 ///
-/// let rows = record_batch!(
+/// let rows = batch!(
 ///     ("origin", Utf8, ["EWR", "EWR", "JFK", "EWR"]),
 ///     ("hour", Int32, [Some(1), Some(2), Some(1), Some(1)])
-/// ).unwrap();
+/// );
 /// let outcome = judge(unique(["origin", "hour"]), &rows)?;
 /// assert_eq!(outcome.counts.failed, 2);
 /// assert_eq!(outcome.samples.iter().map(|s| s.row).collect::<Vec<_>>(), [Some(0), Some(3)]);
@@ -61,16 +61,16 @@ impl UniqueBuilder {
 
 /// Different keys as a share of the rows that have one: nearly unique, or nearly constant.
 ///
-/// # Null, NaN    rows with a null in the key are left out; NaN equals NaN
-/// # No rows      vacuous
-/// # Memory       as [`unique`]; [`DistinctnessBuilder::sketched`] takes 16 KiB, with a standard error of
-///                0.8 %
+/// * **Null, NaN**: rows with a null in the key are left out; NaN equals NaN
+/// * **No rows**: vacuous
+/// * **Memory**: as [`unique`]; [`DistinctnessBuilder::sketched`] takes 16 KiB, with a standard error of
+///   0.8 %
 ///
 /// ```
-/// use mlops_core::arrow::array::record_batch;
+/// use mlops_validate::batch;
 /// use mlops_validate::checks::{distinctness, judge};
 ///
-/// let rows = record_batch!(("session", Int64, [1, 2, 3, 3])).unwrap();
+/// let rows = batch!(("session", Int64, [1, 2, 3, 3]));
 /// let outcome = judge(distinctness(["session"]).min(0.9), &rows)?;
 /// assert_eq!(outcome.observed, Some(0.75.into()));
 /// assert_eq!(outcome.status.as_str(), "failed");
@@ -116,13 +116,13 @@ impl DistinctnessBuilder {
 /// depends on the order of rows: parts that are validated apart say where their rows belong
 /// ([`crate::Plan::start_at`]).
 ///
-/// # Null, NaN    nulls are left out; a NaN fails (policy) and is compared with nothing
+/// * **Null, NaN**: nulls are left out; a NaN fails (policy) and is compared with nothing
 ///
 /// ```
-/// use mlops_core::arrow::array::record_batch;
+/// use mlops_validate::batch;
 /// use mlops_validate::checks::{judge, ordered};
 ///
-/// let rows = record_batch!(("sequence", Int64, [Some(1), Some(2), None, Some(2), Some(1)])).unwrap();
+/// let rows = batch!(("sequence", Int64, [Some(1), Some(2), None, Some(2), Some(1)]));
 /// assert_eq!(judge(ordered("sequence"), &rows)?.counts.failed, 1);
 /// assert_eq!(judge(ordered("sequence").strictly(), &rows)?.counts.failed, 2);
 /// # Ok::<_, mlops_core::Error>(())
@@ -155,22 +155,22 @@ impl OrderedBuilder {
 ///
 /// The detail says how many distinct keys are orphans, and names the most frequent.
 ///
-/// # Null, NaN    SQL's `MATCH SIMPLE`: a key with a null is not looked up, the row is skipped;
-///                [`ForeignKeyBuilder::match_full`]: a key with some nulls fails. Duplicates and nulls in
-///                the other table do not matter
-/// # Memory       the other table's keys: a bit each if they are dense integers, else 16 to 32 bytes;
-///                orphans are counted exactly up to 262,144 distinct ones
-/// # Errors       no such reference; columns that are never equal, as text and number
+/// * **Null, NaN**: SQL's `MATCH SIMPLE`: a key with a null is not looked up, the row is skipped;
+///   [`ForeignKeyBuilder::match_full`]: a key with some nulls fails. Duplicates and nulls in
+///   the other table do not matter
+/// * **Memory**: the other table's keys: a bit each if they are dense integers, else 16 to 32 bytes;
+///   orphans are counted exactly up to 262,144 distinct ones
+/// * **Errors**: no such reference; columns that are never equal, as text and number
 ///
 /// ```
-/// use mlops_core::arrow::array::record_batch;
+/// use mlops_validate::batch;
 /// use mlops_core::time::{Clock, SystemClock};
 /// use mlops_core::validation::Suite;
 /// use mlops_validate::checks::foreign_key;
 /// use mlops_validate::{Inputs, Plan, Reference};
 ///
-/// let flights = record_batch!(("tailnum", Utf8, [Some("N1"), Some("N9"), Some("N9"), None])).unwrap();
-/// let planes = record_batch!(("tailnum", Utf8, ["N1", "N2"])).unwrap();
+/// let flights = batch!(("tailnum", Utf8, [Some("N1"), Some("N9"), Some("N9"), None]));
+/// let planes = batch!(("tailnum", Utf8, ["N1", "N2"]));
 ///
 /// let suite = Suite::new("flights")?.with(foreign_key(["tailnum"], "planes"));
 /// let mut inputs = Inputs::new(SystemClock.now());
@@ -218,17 +218,17 @@ impl ForeignKeyBuilder {
 ///
 /// Every row of a determinant with several values fails; the detail says how many there are.
 ///
-/// # Null, NaN    a row with a null in `from` is skipped; a null in `to` is a value like others
-/// # Memory       about 48 bytes for each different `from`
+/// * **Null, NaN**: a row with a null in `from` is skipped; a null in `to` is a value like others
+/// * **Memory**: about 48 bytes for each different `from`
 ///
 /// ```
-/// use mlops_core::arrow::array::record_batch;
+/// use mlops_validate::batch;
 /// use mlops_validate::checks::{functional_dependency, judge};
 ///
-/// let rows = record_batch!(
+/// let rows = batch!(
 ///     ("zip", Utf8, ["94103", "94103", "10001"]),
 ///     ("state", Utf8, ["CA", "NV", "NY"])
-/// ).unwrap();
+/// );
 /// let outcome = judge(functional_dependency(["zip"], ["state"]), &rows)?;
 /// assert_eq!(outcome.counts.failed, 2);
 /// assert_eq!(outcome.detail.as_deref(), Some("1 of 2 keys have several values"));

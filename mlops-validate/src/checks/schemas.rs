@@ -12,19 +12,19 @@ use super::{becomes_check, owned};
 /// Types are those of [`ColumnType`]: text is text in every Arrow layout, a dictionary counts as its
 /// values; nested types, decimals and zones are compared whole.
 ///
-/// # Evidence     the schema; no value is read
+/// * **Evidence**: the schema; no value is read
 ///
 /// ```
-/// use mlops_core::arrow::array::record_batch;
+/// use mlops_validate::batch;
 /// use mlops_core::registry::{Column, ColumnType};
 /// use mlops_validate::checks::{judge, schema};
 ///
-/// let rows = record_batch!(("id", Int32, [1]), ("name", Utf8, ["a"])).unwrap();
+/// let rows = batch!(("id", Int32, [1]), ("name", Utf8, ["a"]));
 /// let columns = || vec![Column::new("id", ColumnType::Int64).unwrap()];
 /// let outcome = judge(schema(columns()), &rows)?;
 /// assert_eq!(
 ///     outcome.detail.as_deref(),
-///     Some("output column \"id\": expected int64, found int32, which widens without loss; \
+///     Some("column \"id\": expected int64, found int32, which widens without loss; \
 ///           columns that are not expected: name"),
 /// );
 /// assert_eq!(judge(schema(columns()).compatible(), &rows)?.status.as_str(), "passed");
@@ -74,11 +74,11 @@ impl SchemaBuilder {
 /// A column is there, and is of one of these types; none given, it need only be there.
 ///
 /// ```
-/// use mlops_core::arrow::array::record_batch;
+/// use mlops_validate::batch;
 /// use mlops_core::registry::ColumnType;
 /// use mlops_validate::checks::{column_type, judge};
 ///
-/// let rows = record_batch!(("id", Int32, [1])).unwrap();
+/// let rows = batch!(("id", Int32, [1]));
 /// assert_eq!(judge(column_type("id", [ColumnType::Int64, ColumnType::Int32]), &rows)?.status.as_str(), "passed");
 /// assert_eq!(judge(column_type("name", []), &rows)?.detail.as_deref(), Some("there is no such column"));
 /// # Ok::<_, mlops_core::Error>(())
@@ -93,18 +93,18 @@ pub fn column_type(
 /// The data can be loaded into a destination with these columns: each that may not be null there is
 /// here, and types widen into theirs without loss.
 ///
-/// # Evidence     the schema; a column that may hold nulls by its schema does not fit one that may not
+/// * **Evidence**: the schema; a column that may hold nulls by its schema does not fit one that may not
 ///
 /// ```
-/// use mlops_core::arrow::array::record_batch;
+/// use mlops_validate::batch;
 /// use mlops_core::registry::{Column, ColumnType};
 /// use mlops_validate::checks::{fits, judge};
 ///
-/// let rows = record_batch!(("amount", Float64, [1.0])).unwrap();
+/// let rows = batch!(("amount", Float64, [1.0]));
 /// let outcome = judge(fits([Column::new("amount", ColumnType::Int64)?.with_nullable(true)]), &rows)?;
 /// assert_eq!(
 ///     outcome.detail.as_deref(),
-///     Some("input column \"amount\": expected int64, found float64"),
+///     Some("column \"amount\": expected int64, found float64"),
 /// );
 /// # Ok::<_, mlops_core::Error>(())
 /// ```
@@ -136,8 +136,8 @@ impl FitsBuilder {
 /// A file that is not there is a failure of this check where a suite has one, and an error where it has
 /// none.
 ///
-/// # Evidence     what the store says; footers of Parquet files
-/// # Errors       data that is no files
+/// * **Evidence**: what the store says; footers of Parquet files
+/// * **Errors**: data that is no files
 ///
 /// ```
 /// use std::time::Duration;

@@ -9,15 +9,15 @@ use super::becomes_check;
 
 /// No value is null.
 ///
-/// # Null, NaN    a null fails, in a dictionary too; NaN is a value and passes; policies do not matter
-/// # No rows      vacuous
-/// # Evidence     null counts in a file's footer decide without a value being read
+/// * **Null, NaN**: a null fails, in a dictionary too; NaN is a value and passes; policies do not matter
+/// * **No rows**: vacuous
+/// * **Evidence**: null counts in a file's footer decide without a value being read
 ///
 /// ```
-/// use mlops_core::arrow::array::record_batch;
+/// use mlops_validate::batch;
 /// use mlops_validate::checks::{judge, not_null};
 ///
-/// let rows = record_batch!(("x", Float64, [Some(1.0), None, Some(f64::NAN)])).unwrap();
+/// let rows = batch!(("x", Float64, [Some(1.0), None, Some(f64::NAN)]));
 /// let outcome = judge(not_null("x"), &rows)?;
 /// assert_eq!((outcome.counts.judged, outcome.counts.failed), (3, 1));
 /// assert_eq!(outcome.samples[0].row, Some(1));
@@ -29,14 +29,14 @@ pub fn not_null(column: impl Into<String>) -> NotNull {
 
 /// Every value is null: a column that is to stay empty.
 ///
-/// # Null, NaN    a null passes, everything else fails
-/// # No rows      vacuous
+/// * **Null, NaN**: a null passes, everything else fails
+/// * **No rows**: vacuous
 ///
 /// ```
-/// use mlops_core::arrow::array::record_batch;
+/// use mlops_validate::batch;
 /// use mlops_validate::checks::{judge, is_null};
 ///
-/// let rows = record_batch!(("legacy_code", Utf8, [None, Some("A1")])).unwrap();
+/// let rows = batch!(("legacy_code", Utf8, [None, Some("A1")]));
 /// assert_eq!(judge(is_null("legacy_code"), &rows)?.counts.failed, 1);
 /// # Ok::<_, mlops_core::Error>(())
 /// ```
@@ -50,18 +50,18 @@ pub fn is_null(column: impl Into<String>) -> IsNull {
 /// are exact: decimals are compared digit by digit, an instant with its zone, and an integer column of
 /// 2⁵³ + 1 is above a bound of 2⁵³.
 ///
-/// # Null, NaN    null is skipped; NaN fails (policy); −0.0 is 0.0
-/// # Evidence     extremes in a file's footer decide, for floats only if it says that there is no NaN
-/// # Errors       no bound; bounds that cross; a bound that is not of the column's family
+/// * **Null, NaN**: null is skipped; NaN fails (policy); −0.0 is 0.0
+/// * **Evidence**: extremes in a file's footer decide, for floats only if it says that there is no NaN
+/// * **Errors**: no bound; bounds that cross; a bound that is not of the column's family
 ///
 /// ```
-/// use mlops_core::arrow::array::record_batch;
+/// use mlops_validate::batch;
 /// use mlops_validate::checks::{judge, range};
 ///
-/// let rows = record_batch!(
+/// let rows = batch!(
 ///     ("delay", Int32, [Some(-5), Some(0), None, Some(1301)]),
 ///     ("share", Float64, [0.5, 1.0, f64::NAN, -0.0])
-/// ).unwrap();
+/// );
 /// let outcome = judge(range("delay").min(-60).max(1300), &rows)?;
 /// assert_eq!((outcome.counts.failed, outcome.counts.skipped), (1, 1));
 /// assert_eq!(outcome.expected, "-60 to 1300");
@@ -115,14 +115,14 @@ impl RangeBuilder {
 
 /// Every value is one of these.
 ///
-/// # Null, NaN    null is skipped; NaN fails (policy), for no set holds it
-/// # Errors       an empty set; a member that no value of the column's type equals
+/// * **Null, NaN**: null is skipped; NaN fails (policy), for no set holds it
+/// * **Errors**: an empty set; a member that no value of the column's type equals
 ///
 /// ```
-/// use mlops_core::arrow::array::record_batch;
+/// use mlops_validate::batch;
 /// use mlops_validate::checks::{in_set, judge};
 ///
-/// let rows = record_batch!(("status", Utf8, [Some("new"), Some("lost"), None])).unwrap();
+/// let rows = batch!(("status", Utf8, [Some("new"), Some("lost"), None]));
 /// let outcome = judge(in_set("status", ["new", "paid"]), &rows)?;
 /// assert_eq!(outcome.counts.failed, 1);
 /// assert_eq!(outcome.samples[0].values, [Some("lost".to_owned())]);
@@ -137,14 +137,14 @@ pub fn in_set<L: Into<Literal>>(
 
 /// No value is one of these: placeholders such as `"N/A"` or `-999`.
 ///
-/// # Null, NaN    null is skipped; NaN fails (policy), because it would pass any such list unseen
-/// # Errors       as [`in_set`]
+/// * **Null, NaN**: null is skipped; NaN fails (policy), because it would pass any such list unseen
+/// * **Errors**: as [`in_set`]
 ///
 /// ```
-/// use mlops_core::arrow::array::record_batch;
+/// use mlops_validate::batch;
 /// use mlops_validate::checks::{judge, not_in_set};
 ///
-/// let rows = record_batch!(("temperature", Int64, [21, -999, 19])).unwrap();
+/// let rows = batch!(("temperature", Int64, [21, -999, 19]));
 /// assert_eq!(judge(not_in_set("temperature", [-999]), &rows)?.counts.failed, 1);
 /// # Ok::<_, mlops_core::Error>(())
 /// ```
@@ -159,15 +159,15 @@ pub fn not_in_set<L: Into<Literal>>(
 ///
 /// The syntax is that of Rust's `regex`; the time is linear in the text whatever the expression.
 ///
-/// # Null         skipped; an empty text is text
-/// # Errors       look-around and back-references (it says where); an expression that would compile to
-///                something too large; a column that is not text
+/// * **Null**: skipped; an empty text is text
+/// * **Errors**: look-around and back-references (it says where); an expression that would compile to
+///   something too large; a column that is not text
 ///
 /// ```
-/// use mlops_core::arrow::array::record_batch;
+/// use mlops_validate::batch;
 /// use mlops_validate::checks::{judge, matches};
 ///
-/// let rows = record_batch!(("zip", Utf8, [Some("94103"), Some("9410"), Some("x94103y"), None])).unwrap();
+/// let rows = batch!(("zip", Utf8, [Some("94103"), Some("9410"), Some("x94103y"), None]));
 /// assert_eq!(judge(matches("zip", "[0-9]{5}"), &rows)?.counts.failed, 1);
 /// assert_eq!(judge(matches("zip", "[0-9]{5}").full(), &rows)?.counts.failed, 2);
 /// # Ok::<_, mlops_core::Error>(())
@@ -178,14 +178,14 @@ pub fn matches(column: impl Into<String>, pattern: impl Into<String>) -> Pattern
 
 /// A regular expression is not found in the text.
 ///
-/// # Null         skipped
-/// # Errors       as [`matches`]
+/// * **Null**: skipped
+/// * **Errors**: as [`matches`]
 ///
 /// ```
-/// use mlops_core::arrow::array::record_batch;
+/// use mlops_validate::batch;
 /// use mlops_validate::checks::{judge, not_matches};
 ///
-/// let rows = record_batch!(("comment", Utf8, ["fine", "card 4111111111111111"])).unwrap();
+/// let rows = batch!(("comment", Utf8, ["fine", "card 4111111111111111"]));
 /// assert_eq!(judge(not_matches("comment", "[0-9]{16}"), &rows)?.counts.failed, 1);
 /// # Ok::<_, mlops_core::Error>(())
 /// ```
@@ -227,15 +227,15 @@ impl<R: Into<mlops_core::validation::Rule>> From<PatternBuilder<R>>
 
 /// Text is of a named format. [`Format`] says what each accepts, and by which source.
 ///
-/// # Null         skipped; an empty text is of no format
-/// # Errors       a column that is not text
+/// * **Null**: skipped; an empty text is of no format
+/// * **Errors**: a column that is not text
 ///
 /// ```
-/// use mlops_core::arrow::array::record_batch;
+/// use mlops_validate::batch;
 /// use mlops_core::validation::Format;
 /// use mlops_validate::checks::{format, judge};
 ///
-/// let rows = record_batch!(("born", Utf8, ["1999-02-28", "1999-02-29", "28.2.1999"])).unwrap();
+/// let rows = batch!(("born", Utf8, ["1999-02-28", "1999-02-29", "28.2.1999"]));
 /// assert_eq!(judge(format("born", Format::Date), &rows)?.counts.failed, 2);
 /// # Ok::<_, mlops_core::Error>(())
 /// ```
@@ -248,14 +248,14 @@ pub fn format(column: impl Into<String>, format: Format) -> HasFormat {
 /// Text is counted in Unicode scalar values (what Python's `len` counts), or in bytes; a list in items,
 /// null items among them.
 ///
-/// # Null         skipped; an empty text has length 0
-/// # Errors       no bound, or bounds that cross; a column of another type
+/// * **Null**: skipped; an empty text has length 0
+/// * **Errors**: no bound, or bounds that cross; a column of another type
 ///
 /// ```
-/// use mlops_core::arrow::array::record_batch;
+/// use mlops_validate::batch;
 /// use mlops_validate::checks::{judge, length};
 ///
-/// let rows = record_batch!(("name", Utf8, ["Zoë", "", "Al"])).unwrap();
+/// let rows = batch!(("name", Utf8, ["Zoë", "", "Al"]));
 /// assert_eq!(judge(length("name").min(1).max(3), &rows)?.counts.failed, 1);
 /// assert_eq!(judge(length("name").max(3).bytes(), &rows)?.counts.failed, 1);
 /// # Ok::<_, mlops_core::Error>(())

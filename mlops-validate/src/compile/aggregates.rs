@@ -94,6 +94,7 @@ impl Compiler<'_> {
         if absolute > 0.0 || relative > 0.0 {
             expected = format!("{expected}, within {absolute} or {} %", relative * 100.0);
         }
+        folds.extend(self.beside(&rule.of, filter)?);
         let conclude = InBounds {
             metric: rule.of.clone(),
             data_type,
@@ -126,7 +127,18 @@ impl Compiler<'_> {
         judge.check()?;
         let outlook = judge.outlook(&history)?;
         let conclude = AsBefore { metric: rule.of.clone(), data_type, outlook };
-        Ok(Self::folds(vec![fold], conclude, expected))
+        let folds = std::iter::once(fold).chain(self.beside(&rule.of, filter)?).collect();
+        Ok(Self::folds(folds, conclude, expected))
+    }
+
+    /// A sketch does not know how many values went in: a count beside it does, as the last fold.
+    fn beside(&mut self, metric: &Metric, filter: Option<usize>) -> Result<Option<usize>> {
+        match (metric.function(), metric.column()) {
+            (Function::ApproxDistinct, Some(column)) => {
+                self.metric(&Metric::of(Function::Count, column)?, filter).map(Some)
+            }
+            _ => Ok(None),
+        }
     }
 
     pub(super) fn freshness(
@@ -291,7 +303,10 @@ fn observe(metric: &Metric, data_type: &DataType, seen: &Seen<'_>) -> (MetricVal
     finding.counts.judged = match memory {
         Memory::Metric(memory) => memory.values(),
         Memory::Keys(keys) => keys.store.len(),
-        _ => seen.rows,
+        _ => match seen.memories.last() {
+            Some(Memory::Metric(count)) => count.values(),
+            _ => seen.rows,
+        },
     };
     finding.counts.skipped = seen.rows.saturating_sub(finding.counts.judged);
     (value, finding)
@@ -340,17 +355,16 @@ fn finding_of(mut finding: Finding, status: Status, detail: &str) -> Finding {
 }
 
 fn equal(value: &MetricValue, other: &MetricValue, tolerance: Tolerance) -> bool {
-    let exact = tolerance == Tolerance::default();
-    if exact && value == other {
+    if value == other && tolerance == Tolerance::default() {
         return true;
     }
-    let (Some(a), Some(b)) = (value.as_f64(), other.as_f64()) else { return value == other };
-    let comparable = !matches!((value, other), (MetricValue::Whole(..), MetricValue::Whole(..)));
-    if exact && !comparable {
-        // The same number in two scales.
+    if let (Some(a), Some(b)) = (value.decimal(), other.decimal())
+        && tolerance == Tolerance::default()
+    {
         return a == b;
     }
-    (a - b).abs() <= tolerance.absolute.max(tolerance.relative * b.abs())
+    let (Some(a), Some(b)) = (value.as_f64(), other.as_f64()) else { return value == other };
+    a == b || (a - b).abs() <= tolerance.absolute.max(tolerance.relative * b.abs())
 }
 
 /// A metric is what earlier runs lead to expect.

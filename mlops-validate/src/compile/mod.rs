@@ -302,7 +302,10 @@ fn family(slots: &mut Slots, metric: &Metric) -> Result<(Option<usize>, DataType
     let list = crate::slots::is_list(slots.data_type(slot));
     let family = Family::of(function, &data_type);
     match family {
-        Some(Family::Counts) => Ok((Some(slot), data_type, Family::Counts)),
+        // What is counted, and what is compared whole, may be a list.
+        Some(family @ (Family::Counts | Family::Keys | Family::Distinct)) => {
+            Ok((Some(slot), data_type, family))
+        }
         Some(family) if !list => Ok((Some(slot), data_type, family)),
         _ => Err(Error::invalid("suite", "the column has no such metric")
             .with("metric", metric)

@@ -1,7 +1,7 @@
 //! Rules that are decided before a value is read.
 
 use arrow::datatypes::Schema as ArrowSchema;
-use mlops_core::registry::{Column, ColumnType, Signature};
+use mlops_core::registry::{Column, ColumnType, Mismatch, Signature};
 use mlops_core::validation::{Basis, Check, ColumnIs, Fits, Schema, SchemaMode, Source};
 use mlops_core::{Error, Result};
 use serde_json::json;
@@ -14,18 +14,17 @@ impl Compiler<'_> {
     pub(super) fn schema(&mut self, check: &Check, rule: &Schema) -> Result<Parts> {
         no_mostly(check)?;
         let schema = std::sync::Arc::clone(self.slots.schema());
-        let signature = Signature::new(rule.columns.clone(), Vec::new())?;
-        let mut faults = Vec::new();
-        match rule.mode {
+        let given = loosened(&schema, rule.nullability);
+        let check = match rule.mode {
             SchemaMode::Compatible => {
-                let check = signature.check_inputs(&loosened(&schema, rule.nullability));
-                faults.extend(check.faults.iter().map(ToString::to_string));
+                Signature::new(rule.columns.clone(), Vec::new())?.check_inputs(&given)
             }
+            // What comes out of the pipeline must be of these types, not of some that would do.
             SchemaMode::Exact | SchemaMode::Contains => {
-                let check = signature.check_outputs(&loosened(&schema, rule.nullability));
-                faults.extend(check.faults.iter().map(ToString::to_string));
+                Signature::new(Vec::new(), rule.columns.clone())?.check_outputs(&given)
             }
-        }
+        };
+        let mut faults: Vec<String> = check.faults.iter().map(plain).collect();
         let wanted: Vec<&str> = rule.columns.iter().map(|column| column.name.as_str()).collect();
         let found: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
         if rule.mode == SchemaMode::Exact {
@@ -91,7 +90,7 @@ impl Compiler<'_> {
         let schema = std::sync::Arc::clone(self.slots.schema());
         let signature = Signature::new(columns, Vec::new())?;
         let mut faults: Vec<String> =
-            signature.check_inputs(&schema).faults.iter().map(ToString::to_string).collect();
+            signature.check_inputs(&schema).faults.iter().map(plain).collect();
         if rule.no_more {
             let known = |name: &str| signature.inputs.iter().any(|c| c.name.as_str() == name);
             let more: Vec<&str> = schema
@@ -171,6 +170,15 @@ impl Compiler<'_> {
             of_faults(&faults).with_observed(json!(format!("{count} files of {bytes} bytes")));
         Ok(Self::fixed(finding, Basis::Source, asked.join(", ")))
     }
+}
+
+/// A fault without the word for the side of a model's signature, which means nothing here.
+fn plain(fault: &Mismatch) -> String {
+    let text = fault.to_string();
+    ["input ", "output "]
+        .iter()
+        .find_map(|side| text.strip_prefix(side))
+        .map_or_else(|| text.clone(), str::to_owned)
 }
 
 fn of_faults(faults: &[String]) -> Finding {

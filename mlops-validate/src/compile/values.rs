@@ -199,8 +199,11 @@ impl Compiler<'_> {
         let sql = format!("{} {sign} {}", quoted(&rule.left), quoted(&rule.right));
         let condition = Condition::over(&sql, slots.clone(), &self.slots)?;
         let expected = expecting(rule.to_string(), check.mostly);
-        let floats =
-            slots.iter().copied().filter(|s| self.slots.data_type(*s).is_floating()).collect();
+        let floats = slots
+            .iter()
+            .copied()
+            .filter(|slot| value_type(self.slots.data_type(*slot)).is_floating())
+            .collect();
         let rule = ExpressionRule { condition, floats, nan: check.nan };
         Ok(self.rows(check, Arc::new(rule), slots, expected))
     }

@@ -13,6 +13,7 @@ use parquet::column::page::{Page, PageReader};
 use parquet::file::serialized_reader::SerializedPageReader;
 
 use super::encodings::{all_in_dictionary, dictionary_bytes};
+use super::error::guarded;
 use super::footer::ParquetFile;
 use super::sparse::Sparse;
 
@@ -49,7 +50,7 @@ pub(crate) fn values(
     let chunk = file.metadata().row_group(group).column(leaf);
     let rows = usize::try_from(file.group_rows(group)).ok()?;
     let mut pages = SerializedPageReader::new(Arc::new(sparse), chunk, rows, None).ok()?;
-    match pages.get_next_page().ok()?? {
+    match guarded(|| pages.get_next_page()).flatten().ok()?? {
         Page::DictionaryPage {
             buf,
             num_values,

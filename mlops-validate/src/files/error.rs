@@ -1,5 +1,7 @@
 //! What went wrong with a file, in the library's words.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use mlops_core::{Error, ErrorKind};
 use object_store::Error as StoreError;
 use parquet::errors::ParquetError;
@@ -33,4 +35,16 @@ pub(crate) fn of_parquet(url: &str, message: &'static str, source: ParquetError)
         _ => ErrorKind::Corrupt,
     };
     Error::new(kind, "validate.files", message).with("file", url).with_source(source)
+}
+
+/// Does what a decoder does with bytes that may be anything.
+///
+/// Decoders answer most damage with an error and some of it with a panic; both are the bytes' fault,
+/// and neither may end the caller's program. The panic's message is the error.
+pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, ParquetError> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        ParquetError::General(text.unwrap_or_else(|| "the decoder panicked".to_owned()))
+    })
 }

@@ -22,6 +22,7 @@ use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 use parquet::basic::{ColumnOrder, SortOrder, Type as Physical};
 use parquet::schema::types::ColumnDescriptor;
 
+use super::error::guarded;
 use super::footer::ParquetFile;
 use crate::kernel::ColumnFacts;
 
@@ -171,8 +172,8 @@ fn ends(file: &ParquetFile, leaf: usize, data_type: &DataType) -> Option<(ArrayR
     let converter =
         StatisticsConverter::from_column_index(leaf, &field, file.arrow.parquet_schema()).ok()?;
     let groups = file.metadata().row_groups();
-    let min = converter.row_group_mins(groups).ok()?;
-    let max = converter.row_group_maxes(groups).ok()?;
+    let min = guarded(|| converter.row_group_mins(groups)).flatten().ok()?;
+    let max = guarded(|| converter.row_group_maxes(groups)).flatten().ok()?;
     let fits = |array: &ArrayRef| array.data_type() == data_type && array.len() == groups.len();
     (fits(&min) && fits(&max)).then_some((min, max))
 }
@@ -196,3 +197,6 @@ fn is_in_order(ends: &ArrayRef) -> bool {
         .is_ok_and(|compare| compare(0, 0).is_le()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use object_store::ObjectStoreExt;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
-use super::error::{of_parquet, of_store};
+use super::error::{guarded, of_parquet, of_store};
 use super::stores::Place;
 
 /// Bytes of the end that are read at once: the footers of nearly all files are shorter.
@@ -37,7 +37,8 @@ impl ParquetFile {
     pub(crate) async fn open(place: Place, bytes: u64) -> Result<Self> {
         let metadata = Arc::new(footer(&place, bytes).await?);
         check(&place, bytes, &metadata)?;
-        let arrow = ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::new())
+        let arrow = guarded(|| ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::new()))
+            .flatten()
             .map_err(|error| of_parquet(&place.url, "the file's schema cannot be read", error))?;
         Ok(Self { place, bytes, arrow })
     }
@@ -101,12 +102,12 @@ async fn footer(place: &Place, bytes: u64) -> Result<ParquetMetaData> {
     let Some(start) = (bytes - END).checked_sub(length) else {
         return Err(corrupt("the footer is said to be longer than the file"));
     };
-    let decoded = if start >= tail_start {
-        let from = (start - tail_start) as usize;
-        ParquetMetaDataReader::decode_metadata(&tail[from..tail.len() - END as usize])
+    let encoded = if start >= tail_start {
+        tail.slice((start - tail_start) as usize..tail.len() - END as usize)
     } else {
-        ParquetMetaDataReader::decode_metadata(&read(start..bytes - END).await?)
+        read(start..bytes - END).await?
     };
+    let decoded = guarded(|| ParquetMetaDataReader::decode_metadata(&encoded)).flatten();
     decoded.map_err(|error| of_parquet(&place.url, "the footer cannot be read", error))
 }
 

@@ -5,7 +5,6 @@
 //! makes that much; pages of a column are not fetched one by one.
 
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, NullArray, RecordBatch, RecordBatchOptions};
@@ -18,7 +17,7 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
 
-use super::error::{of_parquet, of_store};
+use super::error::{guarded, of_parquet, of_store};
 use super::footer::ParquetFile;
 use super::sparse::Sparse;
 
@@ -101,7 +100,7 @@ impl Group {
                     widen(&schema, &self.columns, &batch)
                 }
                 Ok(Some(Err(source))) => Err(self.find_column().with_source(source)),
-                Err(source) => Err(self.find_column().with("reader", source)),
+                Err(source) => Err(self.find_column().with_source(source)),
             };
             ended = batch.is_err();
             Some(batch)
@@ -129,7 +128,7 @@ impl Group {
                 of_parquet(&self.file.place.url, "a row group cannot be read", error)
                     .with("row group", self.number)
             }),
-            Err(panic) => Err(self.corrupt("a row group cannot be read").with("reader", panic)),
+            Err(source) => Err(self.corrupt("a row group cannot be read").with_source(source)),
         }
     }
 
@@ -155,15 +154,6 @@ impl Group {
             .with("file", &self.file.place.url)
             .with("row group", self.number)
     }
-}
-
-/// Does what a decoder does with bytes that may be anything: it should not panic, and if it does, the
-/// bytes are to blame.
-fn guarded<T>(work: impl FnOnce() -> T) -> std::result::Result<T, String> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
-        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
-    })
 }
 
 /// A schema in which the columns that are not read are of no type.

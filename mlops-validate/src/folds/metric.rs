@@ -292,19 +292,23 @@ impl MetricValue {
         Self::Whole(i256::from_i128(i128::from(n)), COUNT)
     }
 
+    /// A whole number or decimal as its digits and scale, the same for the same number of any scale.
+    pub(crate) fn decimal(&self) -> Option<(i256, i32)> {
+        let Self::Whole(digits, data_type) = self else { return None };
+        let (mut digits, mut scale) = (*digits, i32::from(scale_of(data_type)?));
+        let ten = i256::from_i128(10);
+        while digits != i256::ZERO && digits % ten == i256::ZERO {
+            (digits, scale) = (digits / ten, scale - 1);
+        }
+        Some((digits, if digits == i256::ZERO { 0 } else { scale }))
+    }
+
     /// The value as a float; text has none.
     pub(crate) fn as_f64(&self) -> Option<f64> {
         match self {
             Self::Float(value) => Some(*value),
             Self::Whole(value, data_type) => {
-                let scale = match data_type {
-                    DataType::Decimal32(_, scale)
-                    | DataType::Decimal64(_, scale)
-                    | DataType::Decimal128(_, scale)
-                    | DataType::Decimal256(_, scale) => *scale,
-                    integer if integer.is_integer() => 0,
-                    _ => return None,
-                };
+                let scale = scale_of(data_type)?;
                 let text = value.to_string();
                 format!("{text}e{}", -i32::from(scale)).parse().ok()
             }
@@ -330,6 +334,18 @@ impl MetricValue {
                 _ => show_whole(*value, data_type).into(),
             },
         })
+    }
+}
+
+/// Digits behind the point of a type of exact numbers.
+fn scale_of(data_type: &DataType) -> Option<i8> {
+    match data_type {
+        DataType::Decimal32(_, scale)
+        | DataType::Decimal64(_, scale)
+        | DataType::Decimal128(_, scale)
+        | DataType::Decimal256(_, scale) => Some(*scale),
+        integer if integer.is_integer() => Some(0),
+        _ => None,
     }
 }
 

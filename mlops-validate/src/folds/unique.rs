@@ -270,7 +270,9 @@ impl Conclude for ShareDistinct {
             _ => (0, 0),
         };
         if rows == 0 {
-            return Finding::plain(Status::Vacuous);
+            let mut finding = Finding::plain(Status::Vacuous);
+            finding.counts.skipped = seen.rows;
+            return finding;
         }
         let share = (distinct.min(rows) as f64) / rows as f64;
         seen.metrics.borrow_mut().insert(self.name.clone(), share);

@@ -8,7 +8,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, downcast_dictionary_array, make_array};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, downcast_dictionary_array, make_array};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::DataType;
 use mlops_core::validation::NanPolicy;
@@ -196,6 +196,10 @@ pub(crate) fn field(column: &ArrayRef, name: &str) -> Result<ArrayRef> {
     let child = parent.column_by_name(name).ok_or_else(missing)?;
     let Some(nulls) = parent.nulls() else { return Ok(Arc::clone(child)) };
     let nulls = NullBuffer::union(Some(nulls), child.nulls());
+    if let Some(bools) = child.as_boolean_opt() {
+        // Its data may begin within a word, and then nulls that do not are refused.
+        return Ok(Arc::new(BooleanArray::new(bools.values().clone(), nulls)));
+    }
     let data = child.to_data().into_builder().nulls(nulls).build();
     data.map(make_array).map_err(|source| {
         Error::new(ErrorKind::Internal, "validate", "a field cannot be read")

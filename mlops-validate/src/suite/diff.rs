@@ -201,7 +201,6 @@ pub fn diff(old: &Suite, new: &Suite) -> SuiteDiff {
 }
 
 /// The pairs in the order of the new checks, then the old and the new ones that have no partner.
-#[expect(clippy::type_complexity, reason = "three lists, named where they are taken apart")]
 fn matched<'a>(
     old: &'a [Check],
     new: &'a [Check],

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 ///
 /// A type that the case tells is taken where the values are of it. Else whole numbers are `int64`,
 /// numbers `float64`, texts `utf8`, and so is a column without values, as pandas' `object`.
-pub fn of(
+pub(crate) fn of(
     columns: &Map<String, Value>,
     types: &BTreeMap<String, String>,
 ) -> Result<RecordBatch, String> {

@@ -55,7 +55,7 @@ impl Case {
     }
 
     /// Takes out ranges that the engine says no value can be in, after the oracle has agreed.
-    fn without_empty_ranges(&mut self) -> std::result::Result<(), String> {
+    pub(crate) fn without_empty_ranges(&mut self) -> std::result::Result<(), String> {
         let layouts = self.table.plain();
         let schema = self.table.schema(&layouts, &mut self.rng.fork(0));
         let paths = self.table.paths();

@@ -63,7 +63,7 @@ impl Cond {
                 let column = rng.pick(columns);
                 let op = *rng.pick(&COMPARISONS);
                 let (sql, value) = match &column.kind {
-                    Kind::Int(..) | Kind::Float(_) | Kind::Decimal(32 | 64 | 128, _) => {
+                    Kind::Int(..) | Kind::Float(_) | Kind::Decimal(32 | 64 | 128, 0..) => {
                         let n = rng.below(20) as i128 - 6;
                         (n.to_string(), Value::Exact(Number::whole(n)))
                     }

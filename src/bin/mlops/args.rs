@@ -94,7 +94,7 @@ pub(crate) enum Command {
     Models(Models),
     /// Judge data by a suite of checks: exit code 2 if it is not fit to use
     Validate(Box<Validate>),
-    /// Check, show and compare suites of checks
+    /// Check, show, compare, propose and import suites of checks
     #[command(subcommand)]
     Suite(Suite),
     /// Deliver changes to webhooks and commands

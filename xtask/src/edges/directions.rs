@@ -33,7 +33,7 @@ enum Reach {
 /// The crates beside one another above `mlops-core`.
 const SIBLINGS: &[&str] = &["mlops-validate", "mlops-features", "mlops-registry", "mlops-recovery"];
 
-/// What does input and output, starts a runtime, or is a backend.
+/// What does input and output, starts a runtime, or is a backend; see also [`FILES`].
 const OUTSIDE: &[&str] = &[
     "async-std",
     "duckdb",
@@ -43,8 +43,6 @@ const OUTSIDE: &[&str] = &[
     "libsqlite3-sys",
     "memmap2",
     "mio",
-    "object_store",
-    "parquet",
     "postgres",
     "redb",
     "redis",
@@ -57,10 +55,12 @@ const OUTSIDE: &[&str] = &[
     "sqlx-*",
     "sysinfo",
     "tempfile",
-    "tokio",
     "tokio-*",
     "ureq",
 ];
+
+/// What reads files by URL, with the runtime that it is made for.
+const FILES: &[&str] = &["object_store", "parquet", "tokio"];
 
 const RULES: &[Rule] = &[
     Rule {
@@ -71,11 +71,40 @@ const RULES: &[Rule] = &[
         why: "the vocabulary is the bottom layer",
     },
     Rule {
-        from: &["mlops-core", "mlops-validate"],
+        from: &["mlops-expr"],
+        except: &[],
+        to: &["mlops", "mlops-registry", "mlops-validate", "mlops-features", "mlops-recovery"],
+        reach: Reach::Knows,
+        why: "expressions know the vocabulary alone",
+    },
+    Rule {
+        from: &["mlops-core", "mlops-expr"],
         except: &[],
         to: OUTSIDE,
         reach: Reach::Links,
         why: "contracts and pure engines: no input or output, no runtime, no backend",
+    },
+    Rule {
+        from: &["mlops-core", "mlops-expr"],
+        except: &[],
+        to: FILES,
+        reach: Reach::Links,
+        why: "contracts and expressions read no files; validation does, with its feature `files`",
+    },
+    // What object_store was compiled for is linked with it; that is the program's choice, not the crate's.
+    Rule {
+        from: &["mlops-validate"],
+        except: &[],
+        to: OUTSIDE,
+        reach: Reach::Names,
+        why: "validation reads files through object_store, and has no other way out",
+    },
+    Rule {
+        from: &["mlops-validate"],
+        except: &[],
+        to: &["tokio"],
+        reach: Reach::Names,
+        why: "validation is driven by the caller's executor, and starts none",
     },
     Rule {
         from: SIBLINGS,
@@ -281,6 +310,11 @@ mod tests {
             ("mlops", "clap", None),
             ("mlops-registry", "mlops-core", None),
             ("mlops-registry", "rusqlite", None),
+            ("mlops-validate", "mlops-expr", None),
+            ("mlops-validate", "parquet", None),
+            ("mlops-validate", "object_store", None),
+            ("mlops-validate", "tokio", Some("dev")),
+            ("object_store", "tokio", None),
             ("mlops-registry", "mlops-testkit", Some("dev")),
             ("mlops-serve", "mlops-registry", None),
             ("mlops-serve", "mlops-validate", None),
@@ -323,6 +357,10 @@ mod tests {
         let edges = [
             ("mlops-core", "mlops-testkit", Some("dev")),
             ("mlops-recovery", "mlops-serve", None),
+            ("mlops-expr", "parquet", None),
+            ("mlops-expr", "mlops-validate", None),
+            ("mlops-validate", "tokio", None),
+            ("mlops-validate", "rusqlite", None),
             ("mlops-serve", "mlops", None),
             ("mlops-registry", "mlops-testkit", None),
             ("mlops", "mlops-python", None),

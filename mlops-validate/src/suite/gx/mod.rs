@@ -142,7 +142,11 @@ impl Imported {
         let kwargs = expectation.get("kwargs").cloned().unwrap_or_else(|| Map::new().into());
         match make(name, &kwargs, text("severity")) {
             Err(reason) => {
-                self.not_imported.push(NotImported { expectation: name.to_owned(), reason, kwargs })
+                self.not_imported.push(NotImported {
+                    expectation: name.to_owned(),
+                    reason,
+                    kwargs,
+                });
             }
             Ok(made) => {
                 let why = expectation.get("meta").and_then(description);

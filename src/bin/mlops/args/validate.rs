@@ -169,6 +169,23 @@ pub(crate) enum Suite {
         #[arg(long)]
         yaml: bool,
     },
+    /// Propose a suite from a profile of good data, with a reason for each check
+    #[command(after_help = "\
+A profile is what the library's `stats::Profile` writes. The suite goes to standard output or --out, reasons to
+standard error; with --json both are one document.
+
+Example:
+  mlops suite suggest flights-profile.json --name flights --out flights.yaml")]
+    Suggest {
+        /// The profile, as JSON; `-` is standard input
+        profile: PathBuf,
+        /// The suite's name
+        #[arg(long, value_name = "NAME")]
+        name: String,
+        /// Where the suite is written, as YAML
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
     /// Make a suite of one of Great Expectations, and list what has no counterpart
     #[command(after_help = "\
 The suite goes to standard output or --out, remarks to standard error; with --json both are one document.

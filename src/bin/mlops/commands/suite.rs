@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
-use mlops::validate::suite::{Include, Template, diff, gx, to_yaml};
+use mlops::validate::stats::Profile;
+use mlops::validate::suite::{Include, SuggestOptions, Template, diff, gx, suggest, to_yaml};
 use mlops::validation::{Check, Literal, Severity, Suite};
 use mlops::{Error, ErrorKind};
 use serde_json::{Value, json};
@@ -17,6 +18,9 @@ use crate::output::{Output, table};
 
 /// Longest file of a suite; what is larger is something else.
 const MAX_BYTES: u64 = 8 << 20;
+
+/// Longest file of a profile.
+const MAX_PROFILE_BYTES: u64 = 256 << 20;
 
 const LONGEST: usize = 100;
 
@@ -42,6 +46,7 @@ pub(crate) fn run(command: Command, output: &mut Output) -> Result<(), Failure> 
             }
             show(&suite, output)
         }
+        Command::Suggest { profile, name, out } => propose(&profile, name, out.as_deref(), output),
         Command::ImportGx { file, out } => import(&file, out.as_deref(), output),
         Command::Diff { old, new, params, refuse_looser } => {
             let of = |file| Loaded::read_lenient(file, &params).map(|loaded| loaded.suite);
@@ -145,19 +150,45 @@ fn given(template: &Template, params: &[(String, String)]) -> BTreeMap<String, V
     params.iter().map(|(name, text)| (name.clone(), value(name, text))).collect()
 }
 
+/// A suite for data like that of a profile.
+fn propose(
+    profile: &Path,
+    name: String,
+    out: Option<&Path>,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let text = read(profile, MAX_PROFILE_BYTES)?;
+    let found = Profile::from_json(&text).map_err(|e| e.with("file", profile.display()))?;
+    // Without an instant there is no proposal about ages, which is right: when the profile was made is
+    // not in it.
+    let suggestion = suggest(&found, &SuggestOptions::new(name))?;
+    made(&suggestion.suite, out, output)?;
+    if output.is_json() {
+        return output.document(&json!(suggestion));
+    }
+    for reason in &suggestion.reasons {
+        let check = format::text(&reason.check, LONGEST);
+        output.note(&format!("{check}: {}", format::text(&reason.reason, 500)), None)?;
+    }
+    Ok(())
+}
+
+/// A suite that was made, to a file, or for people to standard output.
+fn made(suite: &Suite, out: Option<&Path>, output: &mut Output) -> Result<(), Failure> {
+    match out {
+        Some(out) => super::write(out, &to_yaml(suite)),
+        None if output.is_json() => Ok(()),
+        None => output.bytes(to_yaml(suite).as_bytes()),
+    }
+}
+
 /// A suite of Great Expectations as one of ours.
 fn import(file: &Path, out: Option<&Path>, output: &mut Output) -> Result<(), Failure> {
     let imported =
         gx::import(&read(file, MAX_BYTES)?).map_err(|e| e.with("file", file.display()))?;
-    let yaml = to_yaml(&imported.suite);
-    if let Some(out) = out {
-        super::write(out, &yaml)?;
-    }
+    made(&imported.suite, out, output)?;
     if output.is_json() {
         return output.document(&json!(imported));
-    }
-    if out.is_none() {
-        output.bytes(yaml.as_bytes())?;
     }
     for note in &imported.notes {
         let (check, note) = (format::text(&note.check, LONGEST), format::text(&note.note, 500));

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use mlops::registry::Evidence;
 use mlops::time::{Clock, SystemClock};
@@ -152,18 +152,14 @@ fn remember(report: &Report, file: &Path) -> Result<(), Failure> {
 }
 
 fn write_pages(report: &Report, pages: &Pages) -> Result<(), Failure> {
-    let forms: [(&Option<_>, fn(&Report) -> String); 4] = [
-        (&pages.html, html),
-        (&pages.junit, junit),
-        (&pages.markdown, markdown),
-        (&pages.report, |report| pretty(&json!(report))),
-    ];
-    for (file, form) in forms {
-        if let Some(file) = file {
-            write(file, &form(report))?;
-        }
-    }
-    Ok(())
+    let write = |file: &Option<PathBuf>, form: fn(&Report) -> String| match file {
+        Some(file) => write(file, &form(report)),
+        None => Ok(()),
+    };
+    write(&pages.html, html)?;
+    write(&pages.junit, junit)?;
+    write(&pages.markdown, markdown)?;
+    write(&pages.report, |report| pretty(&json!(report)))
 }
 
 fn pretty(value: &Value) -> String {
