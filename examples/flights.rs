@@ -4,11 +4,11 @@
 //! cargo run --release --example flights [STORE]
 //! ```
 //!
-//! Trains six models that say, at the scheduled departure, whether a flight will arrive more than half
+//! Validates the data; trains six models that say, at the scheduled departure, whether a flight will arrive more than half
 //! an hour late; tracks each as a run with its metrics at every iteration; compares them and keeps the
 //! best with its plots; registers it, promotes it under a policy, promotes a worse one by mistake and
 //! rolls back. Each step is a function, in the order in which a model lives; what later steps show
-//! (validation, features, drift, recovery) joins at the end of `main`.
+//! (features, drift, recovery) joins at the end of `main`.
 
 #![allow(clippy::print_stdout, reason = "an example talks to the one who runs it")]
 #![allow(unreachable_pub, reason = "the modules are written as a library would be")]
@@ -17,6 +17,7 @@ mod flights {
     pub mod data;
     pub mod model;
     pub mod plot;
+    pub mod quality;
     pub mod stages;
 }
 
@@ -28,9 +29,10 @@ use flights::model::{
     AtThreshold, Metrics, Model, Sample, Settings, at_threshold, log_loss, roc_auc, roc_curve,
 };
 use flights::plot::{Line, metric_curves, roc};
-use flights::stages;
+use flights::{quality, stages};
 use mlops::blobs::DownloadBlob;
 use mlops::tracking::{DatasetContext, DatasetInput, HistoryQuery, Run};
+use mlops::validation::Report;
 use mlops::{ActiveRun, Key, RunId, Workspace};
 
 /// Where the tables lie; see the README there.
@@ -45,6 +47,7 @@ async fn main() -> Result<()> {
     let store = std::env::args().nth(1).map_or_else(|| PathBuf::from("mlops"), PathBuf::from);
     let ws = Workspace::open(&store).await?;
 
+    let report = quality::validate(Path::new(DATA)).await?;
     let (flights, split) = read_data()?;
     let parent = train_all(&ws, &flights, &split).await?;
     let runs = compare(&ws, parent).await?;
@@ -52,7 +55,8 @@ async fn main() -> Result<()> {
         return Err("no runs".into());
     };
     judge(&ws, best, &flights, &split).await?;
-    release(&ws, best, worst, &flights, &split).await?;
+    mlops::log_report(&ws, best.id, &report).await?;
+    release(&ws, best, worst, &report, &flights, &split).await?;
     prove(&ws, parent).await?;
 
     println!(
@@ -251,12 +255,14 @@ async fn release(
     ws: &Workspace,
     best: &Run,
     worst: &Run,
+    report: &Report,
     flights: &Flights,
     split: &Split,
 ) -> Result<()> {
     println!();
     let best = stages::register(ws, best, "Logistic regression, all columns").await?;
     let worst = stages::register(ws, worst, "Logistic regression, the calendar only").await?;
+    stages::validated(ws, [&best, &worst], report).await?;
     stages::promote(ws, &best, &worst, flights, split).await?;
     let dir = tempfile::tempdir()?;
     stages::deploy(ws, &dir.path().join("deployed")).await

@@ -33,12 +33,18 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "validate")]
+mod reports;
 mod workspace;
 
 pub use mlops_core::*;
+#[cfg(feature = "polars")]
+pub use mlops_polars as polars;
 pub use mlops_registry::*;
 #[cfg(feature = "validate")]
 pub use mlops_validate as validate;
+#[cfg(feature = "validate")]
+pub use reports::log_report;
 pub use workspace::{Swept, Workspace, WorkspaceBuilder};
 
 /// The README's program compiles; `examples/quickstart.rs` is the same, to be run.

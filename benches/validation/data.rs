@@ -5,6 +5,7 @@
 //! are the files' settings: Snappy, row groups of 131,072 rows, dictionaries for three short texts, one
 //! entry of statistics a row group and no page index.
 
+use std::fmt::Write as _;
 use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -172,7 +173,7 @@ fn batch(schema: &SchemaRef, rows: Range<u64>) -> RecordBatch {
         Arc::new(Int64Array::from_iter_values(each().map(order_id))),
         Arc::new(Int64Array::from_iter_values(each().map(customer_id))),
         Arc::new(texts(each(), 10, |row, text| {
-            text.push_str(&format!("SKU-{:06}", hash(row, 11) % 50_000));
+            write!(text, "SKU-{:06}", hash(row, 11) % 50_000).unwrap();
             !(8000..8002).contains(&row)
         })),
         Arc::new(texts(each(), 9, |row, text| {
@@ -189,13 +190,17 @@ fn batch(schema: &SchemaRef, rows: Range<u64>) -> RecordBatch {
             2000..2004 => -1.0,
             _ => price(row),
         }))),
-        Arc::new(Float64Array::from_iter(each().map(|row| match row {
-            3000..3006 => Some(1.5),
-            _ => discount(row),
-        }))),
+        Arc::new(
+            each()
+                .map(|row| match row {
+                    3000..3006 => Some(1.5),
+                    _ => discount(row),
+                })
+                .collect::<Float64Array>(),
+        ),
         Arc::new(Float64Array::from_iter_values(each().map(total))),
         Arc::new(TimestampMicrosecondArray::from_iter_values(each().map(created))),
-        Arc::new(TimestampMicrosecondArray::from_iter(each().map(shipped))),
+        Arc::new(each().map(shipped).collect::<TimestampMicrosecondArray>()),
         Arc::new(StringArray::from_iter_values(
             each().map(|row| STATES[(hash(row, 10) % 50) as usize]),
         )),
@@ -240,7 +245,7 @@ fn email(row: u64, text: &mut String) -> bool {
         return true;
     }
     let domain = DOMAINS[(hash(row, 13) % 6) as usize];
-    text.push_str(&format!("u{}@{domain}", hash(row, 12) % (1 << 36)));
+    write!(text, "u{}@{domain}", hash(row, 12) % (1 << 36)).unwrap();
     !hash(row, 14).is_multiple_of(50)
 }
 

@@ -8,8 +8,8 @@ use serde_json::json;
 
 use crate::Sizes;
 use crate::data::{self, customers, orders};
-use crate::harness::peak_mb;
-use crate::rounds::of;
+use crate::harness::{peak_mb, round, timed};
+use crate::rounds::{Rounds, of};
 use crate::suite::{engine, in_files, in_memory, pass, plan, suite, threads, verify, without_keys};
 
 /// What is measured: where the data is, and which checks.
@@ -41,7 +41,7 @@ pub(crate) fn peak(sizes: &Sizes) {
 
 /// One case, once.
 pub(crate) fn case(case: &str, sizes: &Sizes) {
-    let (rows, case_of) = (sizes.few(), case);
+    let rows = sizes.few();
     let mut parts = case.split(':');
     let (place, checks) = (parts.next().unwrap(), parts.next().unwrap());
     let options = threads(if parts.next().is_some() { 2 } else { 1 });
@@ -69,18 +69,22 @@ pub(crate) fn case(case: &str, sizes: &Sizes) {
         }
         _ => watched(|| from_files(&suite, sizes, rows, options.clone())),
     };
-    let over = after.map(|after| crate::harness::round(after - before, 1));
+    let over = after.map(|after| round(after - before, 1));
     let key_mb = rows as f64 * 8.0 / 1_048_576.0;
-    let aim = if checks == "without_unique" { 64.0 } else { 64.0 + 1.2 * key_mb };
+    let aim = match checks {
+        "without_unique" => 64.0,
+        "unique" => 1.2 * key_mb,
+        _ => 64.0 + 1.2 * key_mb,
+    };
     cost.figure(
-        &format!("peak:{case_of}"),
+        &format!("peak:{case}"),
         rows,
         json!({
             "rows": rows,
-            "before_mb": crate::harness::round(before, 1),
+            "before_mb": round(before, 1),
             "peak_over_input_mb": over,
-            "key_column_mb": crate::harness::round(key_mb, 1),
-            "aim_mb": crate::harness::round(aim, 1),
+            "key_column_mb": round(key_mb, 1),
+            "aim_mb": round(aim, 1),
         }),
     );
 }
@@ -90,9 +94,9 @@ fn from_files(suite: &Suite, sizes: &Sizes, rows: u64, options: Options) {
 }
 
 /// Memory before, and at most during the work; nothing where the system does not let its mark be reset.
-fn watched(work: impl FnMut()) -> (f64, Option<f64>, crate::rounds::Rounds) {
+fn watched(work: impl FnMut()) -> (f64, Option<f64>, Rounds) {
     let reset = std::fs::write("/proc/self/clear_refs", "5").is_ok();
     let (before, mut work) = (peak_mb(), work);
-    let cost = of(1, || crate::harness::timed(&mut work).0);
+    let cost = of(1, || timed(&mut work).0);
     (before, reset.then(peak_mb), cost)
 }

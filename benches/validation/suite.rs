@@ -52,7 +52,7 @@ pub(crate) fn provable(rows: u64) -> Suite {
         named("rng_customer_id", range("customer_id").min(1).max(1_000_000)),
         named("rng_quantity", range("quantity").min(0).max(100)),
         named("rows", row_count().exactly(rows)),
-        named("fresh", freshness("created_at", Duration::from_secs(86_400))),
+        named("fresh", freshness("created_at", Duration::from_hours(24))),
     ];
     all.into_iter().fold(Suite::new("provable").unwrap(), Suite::with)
 }

@@ -10,6 +10,7 @@ use mlops::registry::{
 };
 use mlops::time::{Clock, SystemClock};
 use mlops::tracking::Run;
+use mlops::validation::Report;
 use mlops::{ErrorKind, Key, Models, Workspace};
 
 use super::data::{Flights, Result, Split};
@@ -24,6 +25,7 @@ stages:
   Production:
     gates:
       - metric: {name: auc, evaluation: november-december, at_least: 0.6}
+      - suite: {name: flights}
       - signature_compatible
       - files: {permit: []}
     approvals: {count: 1, role: approver}
@@ -71,6 +73,15 @@ pub async fn register(ws: &Workspace, run: &Run, note: &str) -> Result<ModelVers
         &version.digest.to_string()[..12]
     );
     Ok(version)
+}
+
+/// The report on the data that both were trained on becomes evidence, which a gate asks for.
+pub async fn validated(ws: &Workspace, versions: [&ModelVersion; 2], report: &Report) -> Result<()> {
+    for version in versions {
+        let evidence = Evidence::Validation(report.summary(None));
+        ws.models().attach(&version.id().to_string(), evidence).await?;
+    }
+    Ok(())
 }
 
 /// The story: refused, judged, approved, applied; a worse one by mistake, rolled back, and a gate so

@@ -58,7 +58,8 @@ mod tests {
 
     #[test]
     fn what_polars_would_panic_on_is_malformed() {
-        for text in ["new", "9;new", "x;new", "-1;new", "1;é", "1;a1;a", "18446744073709551616;a"] {
+        for text in ["new", "9;new", "x;new", "-1;new", "1;é", "1;a1;a", "18446744073709551616;a"]
+        {
             assert_eq!(parse(text), None, "{text}");
         }
     }

@@ -8,6 +8,7 @@
 
 #![allow(unsafe_code, reason = "buffers cross as pointers; each block says why it may")]
 
+use std::ffi::c_void;
 use std::mem::{align_of, size_of};
 
 use arrow::array::{Array, ArrayRef, make_array};
@@ -23,6 +24,8 @@ use polars_arrow::ffi::{self as polars_ffi, ArrowArray, ArrowSchema};
 const _: () = assert!(
     size_of::<FFI_ArrowArray>() == size_of::<ArrowArray>()
         && align_of::<FFI_ArrowArray>() == align_of::<ArrowArray>()
+        && size_of::<FFI_ArrowArray>() == size_of::<Fields>()
+        && align_of::<FFI_ArrowArray>() == align_of::<Fields>()
         && size_of::<FFI_ArrowSchema>() == size_of::<ArrowSchema>()
         && align_of::<FFI_ArrowSchema>() == align_of::<ArrowSchema>()
 );
@@ -54,12 +57,56 @@ pub(crate) fn array_to_arrow(
 ) -> Result<ArrayRef, ArrowError> {
     let mut sent = polars_ffi::export_array_to_c(array);
     // SAFETY: as in `field_to_arrow`: one C struct, moved out of `sent`, which is empty afterwards.
-    let received = unsafe { FFI_ArrowArray::from_raw((&raw mut sent).cast()) };
+    let mut received = unsafe { FFI_ArrowArray::from_raw((&raw mut sent).cast()) };
+    // SAFETY: `received` is initialised and ours alone, and its type is `data_type` (see below).
+    unsafe { mend((&raw mut received).cast(), data_type) };
     // SAFETY: Polars exported the array by the specification, and its type, exported by the same crate,
     // is the one given: callers derive both from one Polars data type. The buffers are immutable, and
     // stay until `received`, which the new array owns, is released.
     let data = unsafe { from_ffi_and_data_type(received, data_type.clone()) }?;
     Ok(make_array(data))
+}
+
+/// The array of the C data interface, field by field as the specification has it.
+#[repr(C)]
+struct Fields {
+    length: i64,
+    null_count: i64,
+    offset: i64,
+    n_buffers: i64,
+    n_children: i64,
+    buffers: *mut *const c_void,
+    children: *mut *mut Fields,
+    dictionary: *mut Fields,
+    release: Option<unsafe extern "C" fn(*mut Fields)>,
+    private_data: *mut c_void,
+}
+
+/// Makes arrays of the type Null what the specification says: Polars gives them a buffer, a null
+/// pointer, where there must be none, and the Arrow of this library refuses them.
+///
+/// # Safety
+/// `array` points to an initialised array of the C data interface of this type that nobody else uses.
+unsafe fn mend(array: *mut Fields, data_type: &DataType) {
+    let child = |number: usize, data_type: &DataType| {
+        // SAFETY: the pointer is good by this function's contract, and an array of a type with children
+        // has a pointer to as many as the type has, each an array of its own.
+        unsafe { mend(*(*array).children.add(number), data_type) }
+    };
+    match data_type {
+        // SAFETY: the pointer is good by this function's contract. The sender, when it releases the
+        // array, goes by its private data and not by this number.
+        DataType::Null => unsafe { (*array).n_buffers = 0 },
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            child(0, item.data_type());
+        }
+        DataType::Struct(fields) => {
+            for (number, field) in fields.iter().enumerate() {
+                child(number, field.data_type());
+            }
+        }
+        _ => {}
+    }
 }
 
 /// An array for Polars; `field` is what [`field_to_polars`] made of its type.

@@ -5,7 +5,6 @@ use arrow::datatypes::Field;
 use arrow::error::ArrowError;
 use mlops_core::{Error, ErrorKind, Result};
 use polars::prelude::{Column, DataFrame, PlSmallStr, Series};
-use polars_arrow::array::ArrayRef as PolarsArray;
 use polars_arrow::datatypes::Field as PolarsField;
 
 use crate::error::of_polars;
@@ -48,7 +47,7 @@ const OPERATION: &str = "polars.from_arrow";
 ///
 /// let frame = mlops_polars::from_arrow(&[batch.clone(), batch])?;
 /// assert_eq!(frame.shape(), (4, 2));
-/// assert_eq!(frame.column("flights").unwrap().i32().unwrap().sum(), Some(2 * 1261));
+/// assert_eq!(frame.column("flights").unwrap().i32().unwrap().iter().flatten().sum::<i32>(), 2522);
 /// # Ok::<_, mlops_core::Error>(())
 /// ```
 pub fn from_arrow(batches: &[RecordBatch]) -> Result<DataFrame> {
@@ -84,14 +83,19 @@ fn column(batches: &[RecordBatch], number: usize, field: &Field) -> Result<Colum
     let mut told: PolarsField = ffi::field_to_polars(&told)
         .map_err(|error| internal(field, error))?
         .map_err(|error| of_polars(OPERATION, error))?;
-    let arrays: Vec<PolarsArray> = chunks
-        .iter()
-        .map(|(chunk, _)| ffi::array_to_polars(chunk, &told))
-        .collect::<Result<_, _>>()
-        .map_err(|error| of_polars(OPERATION, error).with("column", field.name()))?;
     told.name = PlSmallStr::from_str(field.name());
-    let series = Series::try_from((&told, arrays));
-    Ok(series.map_err(|error| of_polars(OPERATION, error).with("column", field.name()))?.into())
+    let series = |(chunk, _): &Plain| {
+        ffi::array_to_polars(chunk, &told)
+            .and_then(|array| Series::try_from((&told, array)))
+            .map_err(|error| of_polars(OPERATION, error).with("column", field.name()))
+    };
+    // One after the other: given all at once, Polars loses chunks of lists of categoricals.
+    let whole = chunks.iter().skip(1).try_fold(series(&chunks[0])?, |mut whole, chunk| {
+        let appended = whole.append_owned(series(chunk)?).map(drop);
+        appended.map_err(|error| of_polars(OPERATION, error).with("column", field.name()))?;
+        Ok(whole)
+    });
+    whole.map(Column::from)
 }
 
 /// Whether the fields of a batch are those of the first, in name and type.

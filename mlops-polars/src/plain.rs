@@ -142,12 +142,8 @@ fn long_list<O: OffsetSizeTrait>(
     let (first, last) = (ends.clone().next().unwrap_or(0), ends.clone().last().unwrap_or(0));
     let (values, item) = plain(&values.slice(first, last - first), item, column)?;
     let offsets: ScalarBuffer<i64> = ends.map(|end| (end - first) as i64).collect();
-    let list = LargeListArray::try_new(
-        Arc::new(item),
-        OffsetBuffer::new(offsets),
-        values,
-        nulls.cloned(),
-    );
+    let list =
+        LargeListArray::try_new(Arc::new(item), OffsetBuffer::new(offsets), values, nulls.cloned());
     Ok(Arc::new(list.map_err(|error| unlike(column, error))?))
 }
 

@@ -153,6 +153,20 @@ pub(crate) struct Seen<'a> {
     pub(crate) metrics: &'a std::cell::RefCell<BTreeMap<String, f64>>,
     /// Failing keys that are kept.
     pub(crate) samples: usize,
+    /// The check's filter.
+    pub(crate) filter: Option<&'a str>,
+}
+
+impl Seen<'_> {
+    /// Notes a metric for the history.
+    pub(crate) fn note(&self, metric: &str, value: f64) {
+        self.metrics.borrow_mut().insert(noted(metric, self.filter), value);
+    }
+}
+
+/// The name of a metric in the history: of some rows, it is not that of all.
+pub(crate) fn noted(metric: &str, filter: Option<&str>) -> String {
+    filter.map_or_else(|| metric.to_owned(), |filter| format!("{metric} where {filter}"))
 }
 
 impl Plan {

@@ -155,12 +155,11 @@ impl Quarantine {
 
     /// Uploads what is encoded.
     async fn upload(&mut self) -> Result<()> {
-        let mut upload = match self.upload.take() {
-            Some(upload) => upload,
-            None => {
-                let begun = self.place.store.put_multipart(&self.place.path).await;
-                begun.map_err(|error| of_store(&self.place.url, error))?
-            }
+        let mut upload = if let Some(upload) = self.upload.take() {
+            upload
+        } else {
+            let begun = self.place.store.put_multipart(&self.place.path).await;
+            begun.map_err(|error| of_store(&self.place.url, error))?
         };
         let part = std::mem::take(self.encoder.0.inner_mut());
         match upload.put_part(part.into()).await {

@@ -99,7 +99,20 @@ impl Todo {
                 want(&fold.slots, fold.filter);
             }
         }
-        // Filters whose checks are all decided still count what they let in.
+        wanted
+    }
+
+    /// The filters that are asked. A check with a filter is never decided by statistics, so that in a
+    /// first pass it is all of them.
+    fn filters(&self, plan: &Plan) -> Vec<bool> {
+        let mut wanted = vec![false; plan.0.filters.len()];
+        let checks = plan.0.checks.iter().map(|check| check.filter).zip(&self.checks);
+        let folds = plan.0.folds.iter().map(|fold| fold.filter).zip(&self.folds);
+        for (filter, open) in checks.chain(folds) {
+            if let (Some(filter), true) = (filter, *open) {
+                wanted[filter] = true;
+            }
+        }
         wanted
     }
 }
@@ -155,7 +168,7 @@ impl State {
         todo: &Todo,
         mut blame: Option<Blame<'_>>,
     ) -> Result<()> {
-        let wanted = todo.slots(&self.plan);
+        let wanted = (todo.slots(&self.plan), todo.filters(&self.plan));
         if batch.num_rows() <= CHUNK {
             return self.chunk(batch, first_row, todo, &wanted, &mut blame);
         }
@@ -172,22 +185,22 @@ impl State {
         batch: &RecordBatch,
         first_row: u64,
         todo: &Todo,
-        wanted: &[bool],
+        (slots, asked): &(Vec<bool>, Vec<bool>),
         blame: &mut Option<Blame<'_>>,
     ) -> Result<()> {
         let Self { plan, seen, scratch, .. } = self;
         let plan = &*plan.0;
         let Scratch { columns, filters, caches, judged, any_failed } = scratch;
         let rows = batch.num_rows();
-        plan.slots.fill(batch, |slot| wanted[slot], columns)?;
+        plan.slots.fill(batch, |slot| slots[slot], columns)?;
         let chunk = Chunk { columns: &columns[..], rows, first_row };
         let timed = rows >= TIMED_ROWS;
 
         filters.resize_with(plan.filters.len(), Vec::new);
-        for ((filter, mask), let_in) in plan.filters.iter().zip(&mut *filters).zip(&mut seen.let_in)
+        for (number, filter) in plan.filters.iter().enumerate().filter(|(number, _)| asked[*number])
         {
-            filter.rows_where_true(&chunk, mask)?;
-            *let_in += bits::count(mask);
+            filter.rows_where_true(&chunk, &mut filters[number])?;
+            seen.let_in[number] += bits::count(&filters[number]);
         }
         bits::clear(any_failed, rows);
         caches.resize_with(plan.checks.len(), Cache::default);
@@ -367,6 +380,7 @@ impl State {
                     rows: let_in,
                     metrics,
                     samples: plan.samples,
+                    filter: asked.filter.as_deref(),
                 };
                 let mut finding = conclude.conclude(&seen);
                 let blamed = self.seen.tallies[number].take_samples();

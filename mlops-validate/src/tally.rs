@@ -12,6 +12,9 @@ use crate::kernel::{Chunk, Judged};
 /// Longest text of one value in a sample, in characters.
 const SAMPLE_CHARS: usize = 256;
 
+/// What stands in the place of a value that may not be shown.
+const REDACTED: &str = "(redacted)";
+
 /// Counts and first failing rows of one check.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Tally {
@@ -109,7 +112,7 @@ impl Tally {
                 .iter()
                 .map(|column| {
                     if column.redacted {
-                        return None;
+                        return Some(REDACTED.to_owned());
                     }
                     display(chunk.columns[column.slot].as_ref()?, row)
                 })

@@ -1,5 +1,7 @@
 //! The engine: the answer does not depend on threads, batches or where the data is.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 

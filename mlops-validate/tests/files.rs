@@ -1,5 +1,7 @@
 //! Files: what statistics decide is what the values say, and what cannot be read is said.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::sync::Arc;
 
 use arrow::array::{
@@ -481,11 +483,8 @@ fn csv_and_json_lines_say_the_same_as_parquet() {
 
 #[test]
 fn types_of_text_come_from_its_first_rows_or_from_the_caller() {
-    let mut csv = "a,b\n".to_owned();
-    for row in 0..10_001 {
-        csv.push_str(&format!("{row},\n"));
-    }
-    csv.push_str("many,\n");
+    let rows: Vec<String> = (0..10_001).map(|row| format!("{row},")).collect();
+    let csv = format!("a,b\n{}\nmany,\n", rows.join("\n"));
     let (engine, _) = stored(&[("a.csv", csv.into_bytes())]);
     let suite = suite(vec![NotNull { column: "a".into() }.into()]);
     let error = validate(&engine, &suite, "mem://a.csv").unwrap_err();
@@ -522,12 +521,10 @@ fn a_file_that_is_not_there_is_an_error_or_what_a_check_asks() {
 fn what_is_not_compiled_in_is_said() {
     let suite = suite(vec![NotNull { column: "a".into() }.into()]);
     for url in ["s3://bucket/a.parquet", "nosuch://a/b.parquet", "a.csv.gz", "a.xlsx"] {
-        let (engine, _) = stored(&[]);
-        let engine = match url.starts_with('a') {
-            true => stored(&[(url, b"x".to_vec())]).0,
-            false => engine,
-        };
-        let url = if url.starts_with('a') { format!("mem://{url}") } else { url.to_owned() };
+        let here = url.starts_with("a.");
+        let files = [(url, b"x".to_vec())];
+        let (engine, _) = stored(if here { &files } else { &[] });
+        let url = if here { format!("mem://{url}") } else { url.to_owned() };
         let error = validate(&engine, &suite, &url).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
         assert!(error.hint().is_some(), "{error}");

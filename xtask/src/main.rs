@@ -50,7 +50,7 @@ fn main() -> ExitCode {
         // Without the manifests nothing else can say anything useful.
         Err(problem) => report.unloadable(&problem),
     }
-    if steps.len() > 1 || steps.iter().any(|step| step.name == "test") {
+    if steps.len() > 1 || steps.iter().any(|step| ["test", "polars"].contains(&step.name)) {
         println!("{}", report.totals());
     }
     if report.failed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }

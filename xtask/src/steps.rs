@@ -101,8 +101,7 @@ fn fmt(project: &Project) -> Outcome {
 }
 
 fn lint(project: &Project) -> Outcome {
-    let arguments =
-        ["clippy", "--workspace", "--exclude", APART, "--all-targets", "--keep-going"];
+    let arguments = ["clippy", "--workspace", "--exclude", APART, "--all-targets", "--keep-going"];
     or_trouble(Diagnostics::run(project, &arguments), |found| found.outcome("no warnings"))
 }
 

@@ -52,8 +52,8 @@ pub struct Sample {
     /// Which row, from 0, in the order of the data; none for a key that stands for several rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub row: Option<u64>,
-    /// The check's columns in this row, as text; null is `None`, and so is the value of a column that is
-    /// redacted.
+    /// The check's columns in this row, as text; null is `None`, and a value that may not be shown is
+    /// `(redacted)`.
     pub values: Vec<Option<String>>,
     /// How many rows have this value, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]

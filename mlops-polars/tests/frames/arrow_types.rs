@@ -46,7 +46,10 @@ fn error(array: impl Array + 'static) -> (ErrorKind, String) {
 
 #[test]
 fn numbers_and_booleans_keep_their_types() {
-    keeps(BooleanArray::from(vec![Some(true), None, Some(false), Some(true)]), &pl::DataType::Boolean);
+    keeps(
+        BooleanArray::from(vec![Some(true), None, Some(false), Some(true)]),
+        &pl::DataType::Boolean,
+    );
     keeps(Int8Array::from(vec![Some(i8::MIN), None, Some(i8::MAX)]), &pl::DataType::Int8);
     keeps(Int16Array::from(vec![Some(i16::MIN), None, Some(i16::MAX)]), &pl::DataType::Int16);
     keeps(Int32Array::from(vec![Some(i32::MIN), None, Some(i32::MAX)]), &pl::DataType::Int32);
@@ -265,7 +268,10 @@ fn what_polars_does_not_have_is_refused_by_name() {
     let (kind, text) = error(zone);
     assert_eq!(kind, ErrorKind::Unsupported);
     assert!(text.contains("Mars/Olympus"), "{text}");
-    assert_eq!(error(TimestampSecondArray::from(vec![0]).with_timezone("*")).0, ErrorKind::Unsupported);
+    assert_eq!(
+        error(TimestampSecondArray::from(vec![0]).with_timezone("*")).0,
+        ErrorKind::Unsupported
+    );
     let item = Arc::new(Field::new("item", DataType::Int32, true));
     let empty = FixedSizeListArray::new_null(item, 0, 3);
     assert_eq!(error(empty).0, ErrorKind::Unsupported);
@@ -280,7 +286,7 @@ fn batches_of_another_schema_are_refused_with_their_number() {
     let other = batch(Int64Array::from(vec![1]));
     let error = from_arrow(&[one.clone(), one.clone(), other]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
-    assert!(error.to_string().contains("batch=2") || error.to_string().contains("batch 2"), "{error}");
+    assert!(error.to_string().contains("batch: 2"), "{error}");
     let none = RecordBatch::new_empty(Arc::new(Schema::empty()));
     assert_eq!(from_arrow(&[one, none]).unwrap_err().kind(), ErrorKind::Invalid);
 }

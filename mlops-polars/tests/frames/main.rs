@@ -10,12 +10,18 @@ mod suites;
 use std::fmt::Write as _;
 
 use arrow::array::{Array, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 /// What a person reads in each row, whatever the encoding; `None` for null.
 fn texts(array: &dyn Array) -> Vec<Option<String>> {
+    // Names of zones cannot be shown without a database of them.
+    let zoned = matches!(array.data_type(), DataType::Timestamp(_, Some(_)));
+    let instants = zoned.then(|| cast(array, &DataType::Int64).unwrap());
     let options = FormatOptions::default();
-    let formatter = ArrayFormatter::try_new(array, &options).unwrap();
+    let formatter =
+        ArrayFormatter::try_new(instants.as_deref().unwrap_or(array), &options).unwrap();
     let nulls = array.logical_nulls();
     (0..array.len())
         .map(|row| {

@@ -7,7 +7,7 @@ use arrow::array::{ArrayRef, AsArray, BinaryViewArray, Int64Array, RecordBatch, 
 use arrow::buffer::{Buffer, ScalarBuffer};
 use arrow::datatypes::Int64Type;
 use mlops_polars::polars::df;
-use mlops_polars::polars::prelude as pl;
+use mlops_polars::polars::prelude::{self as pl, NamedFrom};
 use mlops_polars::{from_arrow, to_arrow};
 
 /// Memory that says when it is given back.
@@ -94,7 +94,11 @@ fn a_thousand_journeys_take_no_memory() {
     };
     let columns = [
         cast("when", "n", &pl::DataType::Datetime(pl::TimeUnit::Microseconds, zone)),
-        cast("list", "s", &pl::DataType::List(Box::new(pl::DataType::String))),
+        pl::Series::new(
+            "list".into(),
+            vec![frame.column("s").unwrap().as_materialized_series().clone(); 3],
+        )
+        .into(),
         cast("kind", "s", &pl::DataType::from_categories(pl::Categories::global())),
     ];
     for column in columns {

@@ -9,6 +9,16 @@ use mlops_polars::{from_arrow, to_arrow};
 
 use crate::texts;
 
+fn nulls(of: &pl::DataType) -> pl::Column {
+    pl::Series::full_null("".into(), 3, of).into()
+}
+
+/// A list of all values, none, and an empty one.
+fn lists(of: &pl::Series) -> pl::Column {
+    let lists = [Some(of.clone()), None, Some(of.slice(0, 0))];
+    pl::Series::new("".into(), lists).into()
+}
+
 /// One column of each type, with a null in the middle.
 fn every_type() -> pl::DataFrame {
     use pl::DataType as T;
@@ -40,7 +50,6 @@ fn every_type() -> pl::DataFrame {
         T::Duration(pl::TimeUnit::Milliseconds),
         T::Duration(pl::TimeUnit::Nanoseconds),
         T::String,
-        T::List(Box::new(T::Int64)),
     ];
     let of_text = [
         T::String,
@@ -48,23 +57,25 @@ fn every_type() -> pl::DataFrame {
         T::from_categories(pl::Categories::global()),
         T::from_categories(named),
         T::from_frozen_categories(values),
-        T::List(Box::new(T::String)),
     ];
     let cast = |series: &pl::Series, to: &T| series.cast(to).unwrap();
     let numbers = of_numbers.iter().map(|to| cast(&numbers, to));
     let text = of_text.iter().map(|to| cast(&text, to));
     let mut columns: Vec<pl::Column> = numbers.chain(text).map(pl::Column::from).collect();
-    columns.push(pl::Series::full_null("".into(), 3, &T::Null).into());
-    columns.push(pl::Series::full_null("".into(), 3, &T::Array(Box::new(T::Float64), 2)).into());
+    columns.push(nulls(&T::Null));
+    columns.push(nulls(&T::Array(Box::new(T::Float64), 2)));
+    // A list of each of them, and a list of lists.
+    for column in columns.clone() {
+        columns.push(lists(column.as_materialized_series()));
+    }
+    columns.push(lists(columns[columns.len() - 3].as_materialized_series()));
     for (number, column) in columns.iter_mut().enumerate() {
         column.rename(format!("{number} {}", column.dtype()).into());
     }
     let all = pl::StructChunked::from_columns("all of them ♾".into(), 3, &columns).unwrap();
-    let lists = pl::IntoSeries::into_series(all.clone()).cast(&T::List(Box::new(all.dtype().clone())));
-    columns.push(pl::IntoSeries::into_series(all).into());
-    if let Ok(lists) = lists {
-        columns.push(lists.with_name("lists of them".into()).into());
-    }
+    let all = pl::IntoSeries::into_series(all);
+    columns.push(lists(&all).with_name("lists of them".into()));
+    columns.push(all.into());
     pl::DataFrame::new(3, columns).unwrap()
 }
 
@@ -91,7 +102,7 @@ fn only_named_categories_come_back_as_another_type() {
     let frame = every_type();
     let back = from_arrow(&to_arrow(&frame).unwrap()).unwrap();
     let other = |(back, column): (&pl::Column, &pl::Column)| {
-        let flat = !matches!(column.dtype(), pl::DataType::Struct(_) | pl::DataType::List(_));
+        let flat = !column.dtype().is_nested();
         (flat && back.dtype() != column.dtype()).then(|| column.dtype().clone())
     };
     let others: Vec<_> = back.columns().iter().zip(frame.columns()).filter_map(other).collect();

@@ -16,7 +16,7 @@ use crate::folds::bins::{BinsFold, NearProfile};
 use crate::folds::metric::{MetricValue, value_of};
 use crate::kernel::Finding;
 use crate::memory::Memory;
-use crate::plan::{Conclude, PlannedFold, Seen};
+use crate::plan::{Conclude, PlannedFold, Seen, noted};
 use crate::rules::literal::{Side, float, misfit, scaled, text};
 use crate::scalar::unit_nanos;
 use crate::stats::{AnomalyRule, Bins, Outlook};
@@ -78,7 +78,10 @@ impl Compiler<'_> {
                 other = Some(Other::Known(value));
             }
             Some(Expected::Previous { .. }) => {
-                let earlier = self.inputs.history.values(&rule.of.to_string());
+                let earlier = self
+                    .inputs
+                    .history
+                    .values(&noted(&rule.of.to_string(), check.filter.as_deref()));
                 expected.push("equal to that of the previous run".to_owned());
                 other = Some(match earlier.last() {
                     Some(value) => Other::Known(MetricValue::Float(*value)),
@@ -89,6 +92,13 @@ impl Compiler<'_> {
         let value_type = bound_type(&rule.of, &data_type);
         let min = rule.min.as_ref().map(|min| Bound::new(min, false, &value_type)).transpose()?;
         let max = rule.max.as_ref().map(|max| Bound::new(max, true, &value_type)).transpose()?;
+        if let (Some(low), Some(high)) = (&min, &max)
+            && low.is_above(high)
+        {
+            return Err(Error::invalid("suite", "no value is between these bounds")
+                .with("metric", &rule.of)
+                .with("bounds", expected.join(", ")));
+        }
         let Tolerance { absolute, relative } = rule.tolerance;
         let mut expected = expected.join(", ");
         if absolute > 0.0 || relative > 0.0 {
@@ -115,7 +125,8 @@ impl Compiler<'_> {
         no_mostly(check)?;
         let fold = self.metric(&rule.of, filter)?;
         let data_type = metric_type(&self.slots, &rule.of)?;
-        let values = self.inputs.history.values(&rule.of.to_string());
+        let values =
+            self.inputs.history.values(&noted(&rule.of.to_string(), check.filter.as_deref()));
         let last = values.len().saturating_sub(rule.last as usize);
         let history = values[last..].to_vec();
         let expected = format!("as in the last {} runs", history.len());
@@ -254,6 +265,15 @@ impl Bound {
         })
     }
 
+    fn is_above(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Float(a), Self::Float(b)) => a > b,
+            (Self::Whole(a), Self::Whole(b)) => a > b,
+            (Self::Text(a), Self::Text(b)) => a > b,
+            _ => false,
+        }
+    }
+
     /// How the value lies to the bound; nothing for NaN.
     fn compare(&self, value: &MetricValue) -> Option<std::cmp::Ordering> {
         match (value, self) {
@@ -293,7 +313,7 @@ fn observe(metric: &Metric, data_type: &DataType, seen: &Seen<'_>) -> (MetricVal
     let memory = seen.memories.first().copied().unwrap_or(&Memory::None);
     let value = value_of(metric, memory, data_type);
     if let Some(number) = value.as_f64() {
-        seen.metrics.borrow_mut().insert(metric.to_string(), number);
+        seen.note(&metric.to_string(), number);
     }
     let mut finding = Finding::plain(match value {
         MetricValue::Nothing => Status::Vacuous,

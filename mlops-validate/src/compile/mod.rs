@@ -16,6 +16,7 @@ use mlops_core::validation::{
     Basis, Check, Function, Metric, Mostly, Redaction, Rule, Status, Suite,
 };
 use mlops_core::{Error, Result};
+use mlops_expr::Expr;
 
 use crate::custom::CustomRule;
 use crate::expression::Condition;
@@ -139,7 +140,10 @@ impl Compiler<'_> {
     /// The rows that a check looks at: its filter, and the condition of `implies`.
     fn filter(&mut self, check: &Check) -> Result<Option<usize>> {
         let text = match (&check.filter, &check.rule) {
-            (Some(filter), Rule::Implies(rule)) => format!("({filter}) and ({})", rule.when),
+            // Each must be an expression of its own, not half of one, nor end in a comment.
+            (Some(filter), Rule::Implies(rule)) => {
+                format!("({}) and ({})", filter.parse::<Expr>()?, rule.when.parse::<Expr>()?)
+            }
             (None, Rule::Implies(rule)) => rule.when.clone(),
             (Some(filter), _) => filter.clone(),
             (None, _) => return Ok(None),

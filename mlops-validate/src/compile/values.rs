@@ -193,6 +193,11 @@ impl Compiler<'_> {
     }
 
     fn compare(&mut self, check: &Check, rule: &Compare) -> Result<Parts> {
+        if rule.left == rule.right {
+            return Err(Error::invalid("suite", "a column is compared with itself")
+                .with("column", &rule.left)
+                .with_hint("`right` is another column"));
+        }
         let slots = vec![self.slots.slot(&rule.left)?, self.slots.slot(&rule.right)?];
         let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
         let sign = if rule.op.as_str() == "!=" { "<>" } else { rule.op.as_str() };

@@ -298,15 +298,14 @@ pub(super) fn units<'a>(
     std::iter::from_fn(move || {
         let (mut unit, mut rows) = (Vec::new(), 0);
         while rows < UNIT_ROWS {
-            let (batch, start) = match current.take() {
-                Some(current) => current,
-                None => {
-                    let Some(batch) = rest.next() else { break };
-                    if let Err(error) = checker.check(batch) {
-                        return Some(Err(error));
-                    }
-                    (batch, 0)
+            let (batch, start) = if let Some(current) = current.take() {
+                current
+            } else {
+                let Some(batch) = rest.next() else { break };
+                if let Err(error) = checker.check(batch) {
+                    return Some(Err(error));
                 }
+                (batch, 0)
             };
             let taken = (UNIT_ROWS - rows).min(batch.num_rows() - start);
             unit.push(batch.slice(start, taken));

@@ -85,7 +85,7 @@ impl Known {
         })?;
         let column = parquet.column(leaf);
         let order = file.metadata().file_metadata().column_order(leaf);
-        let ends = has_order(&column, &order, plain(&wanted.data_type))
+        let ends = has_order(&column, order, plain(&wanted.data_type))
             .then(|| ends(file, leaf, plain(&wanted.data_type)))
             .flatten();
         let is_float = plain(&wanted.data_type).is_floating();
@@ -135,11 +135,11 @@ fn plain(data_type: &DataType) -> &DataType {
 }
 
 /// Whether ends of the column are defined, and in the order of the Arrow type.
-fn has_order(column: &ColumnDescriptor, order: &ColumnOrder, data_type: &DataType) -> bool {
+fn has_order(column: &ColumnDescriptor, order: ColumnOrder, data_type: &DataType) -> bool {
     let ColumnOrder::TYPE_DEFINED_ORDER(order) = order else { return false };
     let physical = column.physical_type();
     match data_type {
-        DataType::Boolean => physical == Physical::BOOLEAN && *order == SortOrder::UNSIGNED,
+        DataType::Boolean => physical == Physical::BOOLEAN && order == SortOrder::UNSIGNED,
         DataType::Int8
         | DataType::Int16
         | DataType::Int32
@@ -152,15 +152,15 @@ fn has_order(column: &ColumnDescriptor, order: &ColumnOrder, data_type: &DataTyp
         | DataType::Decimal32(..)
         | DataType::Decimal64(..)
         | DataType::Decimal128(..) => {
-            matches!(physical, Physical::INT32 | Physical::INT64) && *order == SortOrder::SIGNED
+            matches!(physical, Physical::INT32 | Physical::INT64) && order == SortOrder::SIGNED
         }
         DataType::UInt8 | DataType::UInt16 | DataType::UInt32 | DataType::UInt64 => {
-            matches!(physical, Physical::INT32 | Physical::INT64) && *order == SortOrder::UNSIGNED
+            matches!(physical, Physical::INT32 | Physical::INT64) && order == SortOrder::UNSIGNED
         }
-        DataType::Float32 => physical == Physical::FLOAT && *order == SortOrder::SIGNED,
-        DataType::Float64 => physical == Physical::DOUBLE && *order == SortOrder::SIGNED,
+        DataType::Float32 => physical == Physical::FLOAT && order == SortOrder::SIGNED,
+        DataType::Float64 => physical == Physical::DOUBLE && order == SortOrder::SIGNED,
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
-            physical == Physical::BYTE_ARRAY && *order == SortOrder::UNSIGNED
+            physical == Physical::BYTE_ARRAY && order == SortOrder::UNSIGNED
         }
         _ => false,
     }

@@ -63,13 +63,11 @@ impl Group {
     pub(crate) async fn fetch(&mut self) -> Result<()> {
         let ranges = self.ranges();
         let place = &self.file.place;
-        let parts = match ranges.is_empty() {
-            true => Vec::new(),
-            false => place
-                .store
-                .get_ranges(&place.path, &ranges)
-                .await
-                .map_err(|error| of_store(&place.url, error))?,
+        let parts = if ranges.is_empty() {
+            Vec::new()
+        } else {
+            let fetched = place.store.get_ranges(&place.path, &ranges).await;
+            fetched.map_err(|error| of_store(&place.url, error))?
         };
         self.fetched = Some(Sparse::new(self.file.bytes, &ranges, parts));
         Ok(())
@@ -162,9 +160,12 @@ pub(crate) fn widened(schema: &Schema, columns: &[usize]) -> SchemaRef {
         .fields()
         .iter()
         .enumerate()
-        .map(|(number, field)| match columns.contains(&number) {
-            true => Field::clone(field),
-            false => Field::new(field.name(), DataType::Null, true),
+        .map(|(number, field)| {
+            if columns.contains(&number) {
+                Field::clone(field)
+            } else {
+                Field::new(field.name(), DataType::Null, true)
+            }
         })
         .collect();
     Arc::new(Schema::new(fields))

@@ -124,10 +124,10 @@ fn format_of(url: &str) -> Result<FileFormat> {
     let path = url.split(['?', '#']).next().unwrap_or(url).to_ascii_lowercase();
     let unsupported =
         |message| Error::new(ErrorKind::Unsupported, "validate.files", message).with("file", url);
-    if path.ends_with(".gz") {
-        return Err(unsupported("compressed text cannot be read").with_hint("decompress it first"));
-    }
     match path.rsplit_once('.').map(|(_, suffix)| suffix) {
+        Some("gz") => {
+            Err(unsupported("compressed text cannot be read").with_hint("decompress it first"))
+        }
         Some("parquet") => Ok(FileFormat::Parquet),
         Some("csv") => Ok(FileFormat::Csv),
         Some("json" | "jsonl" | "ndjson") => Ok(FileFormat::Json),

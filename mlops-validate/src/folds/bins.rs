@@ -57,7 +57,7 @@ impl Conclude for NearProfile {
         };
         // Nothing to compare: no rows, on one side or the other.
         let Ok(distance) = distance else { return Finding::plain(Status::Vacuous) };
-        seen.metrics.borrow_mut().insert(self.name.clone(), distance);
+        seen.note(&self.name, distance);
         let status = if distance <= self.max { Status::Passed } else { Status::Failed };
         let mut finding = Finding::plain(status).with_observed(json!(distance));
         finding.counts.judged = seen.rows;

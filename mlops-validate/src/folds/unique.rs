@@ -275,7 +275,7 @@ impl Conclude for ShareDistinct {
             return finding;
         }
         let share = (distinct.min(rows) as f64) / rows as f64;
-        seen.metrics.borrow_mut().insert(self.name.clone(), share);
+        seen.note(&self.name, share);
         let low = self.min.is_some_and(|min| share < min);
         let high = self.max.is_some_and(|max| share > max);
         let status = if low || high { Status::Failed } else { Status::Passed };

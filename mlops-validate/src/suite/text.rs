@@ -9,6 +9,7 @@ mod checks;
 mod fill;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +18,7 @@ use mlops_core::{Error, Result, yaml};
 use serde_json::{Map, Value};
 
 use self::fill::Fill;
+pub use self::write::{to_json, to_yaml};
 use crate::nearest::nearest;
 
 pub(super) const OPERATION: &str = "suite.text";
@@ -29,56 +31,6 @@ const MAX_FILES: usize = 100;
 
 /// The fields of a file, beside `params` and `include`, which [`Template`] takes.
 const FIELDS: [&str; 5] = ["suite", "version", "description", "on_empty", "checks"];
-
-/// The order in which a suite is written: a check's rule first, then how much it matters.
-const ORDER: [&str; 46] = [
-    "suite",
-    "version",
-    "check",
-    "id",
-    "column",
-    "columns",
-    "of",
-    "left",
-    "op",
-    "right",
-    "function",
-    "options",
-    "sql",
-    "when",
-    "then",
-    "from",
-    "to",
-    "reference",
-    "profile",
-    "measure",
-    "cells",
-    "min",
-    "exclusive_min",
-    "max",
-    "exclusive_max",
-    "equals",
-    "tolerance",
-    "values",
-    "pattern",
-    "full",
-    "format",
-    "direction",
-    "strict",
-    "types",
-    "mode",
-    "ordered",
-    "unit",
-    "key_nulls",
-    "where",
-    "mostly",
-    "severity",
-    "nulls",
-    "nan",
-    "description",
-    "on_empty",
-    "checks",
-];
 
 /// A file that another one names under `include`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -261,24 +213,6 @@ impl Template {
             None => error.with_hint(format!("it has {}", known.collect::<Vec<_>>().join(", "))),
         }
     }
-}
-
-/// YAML that [`Template::parse`] reads as this suite.
-pub fn to_yaml(suite: &Suite) -> String {
-    yaml::write_in_order(&escaped(suite), &ORDER)
-}
-
-/// JSON that [`Template::parse`] reads as this suite, on several lines.
-pub fn to_json(suite: &Suite) -> String {
-    let mut text = serde_json::to_string_pretty(&escaped(suite)).unwrap_or_default();
-    text.push('\n');
-    text
-}
-
-fn escaped(suite: &Suite) -> Value {
-    let mut value = serde_json::to_value(suite).unwrap_or_default();
-    fill::escape(&mut value);
-    value
 }
 
 /// Reads files and what they include.

@@ -109,11 +109,11 @@ pub(crate) const DIFFER: &[(&str, &[Case])] = &[
         )],
     ),
     (
-        "not on purpose: a column compared with itself is a fault of the engine",
+        "a column compared with itself is a mistake of the suite",
         &[(
             "column_pair_values_to_be_equal",
             "trivial_case:_x__x",
-            "refused: expression: invalid: two columns are called `x`",
+            "refused: suite: invalid: a column is compared with itself",
         )],
     ),
 ];

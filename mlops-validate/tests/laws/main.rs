@@ -264,7 +264,9 @@ fn samples_show_the_values_of_their_rows() {
                         value::Value::Null => None,
                         value::Value::Bool(value) => Some(value.to_string()),
                         value::Value::Text(text) => Some(text.clone()),
-                        value::Value::Exact(number) if matches!(column.kind, kind::Kind::Int(..)) => {
+                        value::Value::Exact(number)
+                            if matches!(column.kind, kind::Kind::Int(..)) =>
+                        {
                             let found = text.as_deref().map(number::Number::read);
                             assert_eq!(found.as_ref(), Some(number), "seed {seed} {outcome:?}");
                             text.clone()

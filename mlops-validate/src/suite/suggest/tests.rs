@@ -148,7 +148,9 @@ fn any_column() -> impl Strategy<Value = ArrayRef> {
         (proptest::collection::vec(0_i64..900_000_000_000, rows), any::<bool>()).prop_map(
             |(mut v, sorted)| {
                 let start = now().timestamp_micros() - 900_000_000_000;
-                v.iter_mut().for_each(|at| *at += start);
+                for at in &mut v {
+                    *at += start;
+                }
                 if sorted {
                     v.sort_unstable();
                 }

@@ -10,14 +10,13 @@ use std::path::{Path, PathBuf};
 
 use mlops::registry::Evidence;
 use mlops::time::{Clock, SystemClock};
-use mlops::tracking::{DatasetContext, DatasetInput, RunChanges};
 use mlops::validate::Engine;
 use mlops::validate::report::{TextStyle, html, junit, markdown, text};
 use mlops::validation::{
     Data, History, Options, Outcome, Redaction, Report, Severity, Status, Validation, Validator,
     Verdict,
 };
-use mlops::{ArtifactPath, Error, ErrorKind, Key, Models};
+use mlops::{Error, ErrorKind, Key, Models};
 use serde_json::{Value, json};
 
 use super::models::{self, read};
@@ -197,31 +196,12 @@ impl Place {
     }
 
     async fn keep(&self, report: &Report) -> Result<(), Failure> {
-        let tracking = self.models.tracking();
         if let Some(run) = self.run {
-            let name = path_of(&report.suite);
-            let json = pretty(&json!(report)).into_bytes();
-            let page = html(report).into_bytes();
-            for (end, bytes) in [("json", json), ("html", page)] {
-                let path = ArtifactPath::new(format!("validation/{name}.{end}"))?;
-                tracking.put_artifact(run, &path, bytes, None).await?;
-            }
-            if let (Some(data), Some(digest)) = (&report.data, &report.data_digest) {
-                let context = DatasetContext::Other("validated".to_owned());
-                let input = DatasetInput::new(Key::new(data)?, digest.clone(), context);
-                let changes = RunChanges::default().with_input(input.with_rows(report.rows));
-                tracking.tracker().update_run(run, changes).await?;
-            }
+            mlops::log_report(self.models.tracking(), run, report).await?;
         }
         if let Some(model) = &self.model {
             self.models.attach(model, Evidence::Validation(report.summary(None))).await?;
         }
         Ok(())
     }
-}
-
-/// A suite's name as that of a file.
-fn path_of(suite: &str) -> String {
-    let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' };
-    suite.trim_matches('.').chars().map(plain).collect()
 }
