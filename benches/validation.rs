@@ -1,7 +1,7 @@
 //! What data validation costs, one JSON line a figure.
 //!
 //! ```text
-//! cargo bench --bench validation [-- NAME …] [--rows N,N] [--rounds N] [--dir DIRECTORY]
+//! cargo bench --bench validation [-- NAME …] [--rows N,N] [--rounds N] [--dir DIRECTORY] [--profile CASE]
 //! ```
 //!
 //! A suite of twelve checks over a table of twelve columns, of which is known what is wrong with it: a
@@ -23,6 +23,8 @@ mod harness;
 mod memory;
 #[path = "validation/peak.rs"]
 mod peak;
+#[path = "validation/profile.rs"]
+mod profile;
 #[path = "validation/rounds.rs"]
 mod rounds;
 #[path = "validation/small.rs"]
@@ -56,7 +58,7 @@ type Bench = (&'static str, fn(&Sizes));
 fn main() {
     let mut sizes =
         Sizes { rows: vec![1_000_000, 10_000_000], rounds: 5, dir: std::env::temp_dir() };
-    let (mut names, mut stays, mut case) = (Vec::new(), None, None);
+    let (mut names, mut stays, mut case, mut alone) = (Vec::new(), None, None, None);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
@@ -68,6 +70,7 @@ fn main() {
             "--dir" => stays = Some(PathBuf::from(arguments.next().unwrap())),
             // What `peak` starts this program again with.
             "--peak" => case = arguments.next(),
+            "--profile" => alone = arguments.next(),
             // Cargo says so.
             "--bench" => {}
             _ => names.push(argument),
@@ -77,6 +80,9 @@ fn main() {
     sizes.dir = stays.unwrap_or_else(|| goes.as_ref().unwrap().path().to_owned());
     if let Some(case) = case {
         return peak::case(&case, &sizes);
+    }
+    if let Some(case) = alone {
+        return profile::once(&case, &sizes);
     }
     let benches: [Bench; 8] = [
         ("data", data::files),

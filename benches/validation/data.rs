@@ -209,11 +209,7 @@ fn batch(schema: &SchemaRef, rows: Range<u64>) -> RecordBatch {
 }
 
 /// A column of texts of about so many bytes; `write` says whether there is one.
-fn texts(
-    rows: Range<u64>,
-    bytes: usize,
-    write: impl Fn(u64, &mut String) -> bool,
-) -> StringArray {
+fn texts(rows: Range<u64>, bytes: usize, write: impl Fn(u64, &mut String) -> bool) -> StringArray {
     let count = (rows.end - rows.start) as usize;
     let mut column = StringBuilder::with_capacity(count, count * bytes);
     let mut text = String::new();
@@ -262,7 +258,8 @@ fn discount(row: u64) -> Option<f64> {
     some.then(|| rounded(share(hash(row, 4)) * 0.5, 1000.0))
 }
 
-fn total(row: u64) -> f64 {
+/// What an order comes to; its price, quantity and discount are what they were before some were made wrong.
+pub(crate) fn total(row: u64) -> f64 {
     let share = 1.0 - discount(row).unwrap_or(0.0);
     rounded(f64::from(quantity(row)) * price(row) * share, 100.0)
 }

@@ -47,7 +47,8 @@ fn outcome<'a>(report: &'a Report, check: &str) -> Result<&'a Outcome> {
 
 /// The facts that the report must state, to the row.
 fn print(report: &Report) -> Result<()> {
-    let failed = |check: &str| Ok::<_, mlops::Error>(report.outcome(check).map(|o| o.counts.failed));
+    let failed =
+        |check: &str| Ok::<_, mlops::Error>(report.outcome(check).map(|o| o.counts.failed));
     println!("{} rows, {}:", report.rows, report.verdict.as_str());
     for (what, check, rows) in [
         ("without dep_delay", "not_null(dep_delay)", 8_255),

@@ -76,7 +76,11 @@ pub async fn register(ws: &Workspace, run: &Run, note: &str) -> Result<ModelVers
 }
 
 /// The report on the data that both were trained on becomes evidence, which a gate asks for.
-pub async fn validated(ws: &Workspace, versions: [&ModelVersion; 2], report: &Report) -> Result<()> {
+pub async fn validated(
+    ws: &Workspace,
+    versions: [&ModelVersion; 2],
+    report: &Report,
+) -> Result<()> {
     for version in versions {
         let evidence = Evidence::Validation(report.summary(None));
         ws.models().attach(&version.id().to_string(), evidence).await?;

@@ -78,24 +78,21 @@ fn column(batches: &[RecordBatch], number: usize, field: &Field) -> Result<Colum
         // Of no rows, but of the right type.
         chunks.push(plain(&new_empty_array(field.data_type()), field, field.name())?);
     }
+    let failed = |error| of_polars(OPERATION, error).with("column", field.name());
     // The name goes beside the field: C's strings cannot hold every name.
     let told = chunks[0].1.clone().with_name("");
-    let mut told: PolarsField = ffi::field_to_polars(&told)
-        .map_err(|error| internal(field, error))?
-        .map_err(|error| of_polars(OPERATION, error))?;
-    told.name = PlSmallStr::from_str(field.name());
+    let told = ffi::field_to_polars(&told).map_err(|error| internal(field, error))?;
+    let told = PolarsField { name: PlSmallStr::from_str(field.name()), ..told.map_err(failed)? };
     let series = |(chunk, _): &Plain| {
-        ffi::array_to_polars(chunk, &told)
-            .and_then(|array| Series::try_from((&told, array)))
-            .map_err(|error| of_polars(OPERATION, error).with("column", field.name()))
+        let array = ffi::array_to_polars(chunk, &told)?;
+        Series::try_from((&told, array))
     };
     // One after the other: given all at once, Polars loses chunks of lists of categoricals.
-    let whole = chunks.iter().skip(1).try_fold(series(&chunks[0])?, |mut whole, chunk| {
-        let appended = whole.append_owned(series(chunk)?).map(drop);
-        appended.map_err(|error| of_polars(OPERATION, error).with("column", field.name()))?;
-        Ok(whole)
-    });
-    whole.map(Column::from)
+    let mut whole = series(&chunks[0]).map_err(failed)?;
+    for chunk in &chunks[1..] {
+        series(chunk).and_then(|chunk| whole.append_owned(chunk).map(drop)).map_err(failed)?;
+    }
+    Ok(whole.into())
 }
 
 /// Whether the fields of a batch are those of the first, in name and type.

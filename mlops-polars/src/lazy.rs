@@ -34,7 +34,7 @@ enum Word {
 
 /// How far a query is.
 enum Query {
-    Waiting(LazyFrame),
+    Waiting(Box<LazyFrame>),
     Running(Receiver<Word>),
     Over,
 }
@@ -51,7 +51,8 @@ pub(crate) fn stream(mut frame: LazyFrame) -> Result<(SchemaRef, BatchStream)> {
     let schema = frame.collect_schema().map_err(|error| of_polars(OPERATION, error))?;
     let schema = to_arrow::schema(&schema)?;
     let ready = VecDeque::new();
-    let state = State { query: Query::Waiting(frame), ready, schema: Arc::clone(&schema) };
+    let state =
+        State { query: Query::Waiting(Box::new(frame)), ready, schema: Arc::clone(&schema) };
     let batches = stream::unfold(state, |mut state| async move {
         let next = state.next().await.transpose()?;
         if next.is_err() {
@@ -72,7 +73,7 @@ impl State {
                 Query::Over => return Ok(None),
                 Query::Running(words) => words,
                 Query::Waiting(frame) => {
-                    self.query = Query::Running(start(frame.clone())?);
+                    self.query = Query::Running(start(LazyFrame::clone(frame))?);
                     continue;
                 }
             };

@@ -127,6 +127,10 @@ fn column(series: &Series, data_type: &DataType, ends: &[usize]) -> Result<Vec<A
 }
 
 /// Whether Arrow has the type, before Polars is asked, which panics on some.
+#[allow(
+    clippy::match_wildcard_for_single_variants,
+    reason = "features of Polars that another crate switches on add variants"
+)]
 fn supported(column: &str, polars_type: &PolarsType) -> Result<()> {
     use PolarsType as T;
     let refuse = |what: &'static str, hint: &'static str| {
@@ -157,9 +161,8 @@ fn supported(column: &str, polars_type: &PolarsType) -> Result<()> {
         | T::Null
         | T::Categorical(..)
         | T::Enum(..) => Ok(()),
-        T::List(item) => supported(column, item),
         T::Array(_, 0) => refuse("an array without elements", "drop the column"),
-        T::Array(item, _) => supported(column, item),
+        T::List(item) | T::Array(item, _) => supported(column, item),
         T::Struct(fields) => fields.iter().try_for_each(|field| {
             if field.name().contains('\0') {
                 return refuse("the name of a field contains a NUL", "rename the field");

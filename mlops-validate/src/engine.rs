@@ -8,6 +8,10 @@
 mod input;
 mod pool;
 mod progress;
+#[cfg_attr(
+    not(feature = "files"),
+    allow(dead_code, unused_mut, reason = "what is read in parts, and blamed, is files")
+)]
 mod scan;
 mod unread;
 
@@ -115,6 +119,10 @@ impl Engine {
         self
     }
 
+    #[cfg_attr(
+        not(feature = "files"),
+        allow(clippy::unused_async, reason = "files are waited for")
+    )]
     async fn open(&self, data: Data, tolerant: bool) -> Result<(Input, Option<SourceFacts>)> {
         match data {
             Data::Batches(schema, batches) => Ok((Input::Batches(schema, batches), None)),

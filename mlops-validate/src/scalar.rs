@@ -79,7 +79,10 @@ impl Scalars {
         Some(match plain.data_type() {
             DataType::Int64 => Scalar::Int(plain.as_primitive::<Int64Type>().value(row)),
             DataType::UInt64 => Scalar::UInt(plain.as_primitive::<UInt64Type>().value(row)),
-            DataType::Float64 => Scalar::Float(plain.as_primitive::<Float64Type>().value(row)),
+            // −0.0 + 0.0 is 0.0: of equal values the least must not be the one that came first.
+            DataType::Float64 => {
+                Scalar::Float(plain.as_primitive::<Float64Type>().value(row) + 0.0)
+            }
             DataType::Decimal128(..) => {
                 let value = plain.as_primitive::<Decimal128Type>().value(row);
                 Scalar::Decimal(i256::from_i128(value).to_le_bytes())

@@ -13,10 +13,13 @@ use arrow::array::RecordBatch;
 use mlops_core::Result;
 use mlops_core::validation::{Basis, NullPolicy, Status};
 
-use crate::kernel::Finding;
+use crate::kernel::{Finding, RowRule};
 use crate::plan::{Body, Compiled, Plan, PlannedCheck, PlannedFold};
 use crate::state::{State, Todo};
 use crate::tally::SampleColumn;
+
+/// A rule that blames rows, and its slots.
+type Blaming = (Arc<dyn RowRule>, Vec<usize>);
 
 /// Whether the plan has rules that blame rows only in a second pass.
 pub(crate) fn needs_second_pass(plan: &Plan) -> bool {
@@ -68,38 +71,37 @@ impl State {
     /// With `row_rules`, the rules that blame rows in the first pass are in it too.
     pub(crate) fn blaming(&self, row_rules: bool) -> Option<Plan> {
         let plan = &*self.plan.0;
-        let mut any = false;
-        let checks = plan
+        let later: Vec<Option<Blaming>> =
+            plan.checks.iter().map(|check| self.blaming_rule(&check.body)).collect();
+        if !row_rules && later.iter().all(Option::is_none) {
+            return None;
+        }
+        let checks: Vec<PlannedCheck> = plan
             .checks
             .iter()
-            .map(|check| {
-                let body = match &check.body {
-                    Body::Rows { rule, nulls, slots, samples } if row_rules => {
-                        any = true;
-                        Body::Rows {
-                            rule: Arc::clone(rule),
-                            nulls: *nulls,
-                            slots: slots.clone(),
-                            samples: samples.clone(),
-                        }
-                    }
-                    Body::Folds { folds, .. } => match self.blaming_rule(folds) {
-                        Some((rule, slots)) => {
-                            any = true;
-                            let sample = |slot: &usize| SampleColumn {
-                                slot: *slot,
-                                redacted: check.redacted.contains(slot),
-                            };
-                            let samples = slots.iter().map(sample).collect();
-                            Body::Rows { rule, nulls: NullPolicy::Skip, slots, samples }
-                        }
-                        None => nothing(),
+            .zip(later)
+            .map(|(check, later)| {
+                let body = match (&check.body, later) {
+                    (Body::Rows { rule, nulls, slots, samples }, _) if row_rules => Body::Rows {
+                        rule: Arc::clone(rule),
+                        nulls: *nulls,
+                        slots: slots.clone(),
+                        samples: samples.clone(),
                     },
+                    (_, Some((rule, slots))) => {
+                        let sample = |slot: &usize| SampleColumn {
+                            slot: *slot,
+                            redacted: check.redacted.contains(slot),
+                        };
+                        let samples = slots.iter().map(sample).collect();
+                        Body::Rows { rule, nulls: NullPolicy::Skip, slots, samples }
+                    }
                     _ => nothing(),
                 };
                 PlannedCheck { body, ..check.without_body() }
             })
             .collect();
+        let any = checks.iter().any(|check| matches!(check.body, Body::Rows { .. }));
         any.then(|| {
             Plan(Arc::new(Compiled {
                 suite: plan.suite.clone(),
@@ -114,11 +116,9 @@ impl State {
         })
     }
 
-    fn blaming_rule(
-        &self,
-        folds: &[usize],
-    ) -> Option<(Arc<dyn crate::kernel::RowRule>, Vec<usize>)> {
-        let [fold] = folds else { return None };
+    fn blaming_rule(&self, body: &Body) -> Option<Blaming> {
+        let Body::Folds { folds, .. } = body else { return None };
+        let [fold] = folds.as_slice() else { return None };
         let planned = &self.plan.0.folds[*fold];
         if !planned.fold.blames_later() {
             return None;

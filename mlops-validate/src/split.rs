@@ -12,6 +12,7 @@ use mlops_core::{Error, ErrorKind, Result};
 use crate::bits;
 use crate::kernel::{CHUNK, Cache, Chunk, Judged};
 use crate::plan::{Body, Plan};
+use crate::state::check_schema;
 use crate::tally::Tally;
 
 /// A batch in two.
@@ -34,8 +35,7 @@ impl Plan {
     /// # Errors
     /// `Invalid` if the batch is of another schema.
     pub fn split(&self, batch: &RecordBatch) -> Result<Split> {
-        // Of no rows: the schema is what is looked at.
-        self.start().update(&batch.slice(0, 0))?;
+        check_schema(self, batch)?;
         let mut blamer = Blamer::new(self);
         let mut failed = Vec::with_capacity(bits::words(batch.num_rows()));
         let mut reasons = Vec::new();

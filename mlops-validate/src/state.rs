@@ -457,7 +457,7 @@ fn elapsed(began: Option<std::time::Instant>) -> u64 {
 }
 
 /// A batch must have the columns that the plan was compiled for.
-fn check_schema(plan: &Plan, batch: &RecordBatch) -> Result<()> {
+pub(crate) fn check_schema(plan: &Plan, batch: &RecordBatch) -> Result<()> {
     let expected = plan.schema();
     let found = batch.schema_ref();
     if std::sync::Arc::ptr_eq(expected, found) {

@@ -1,6 +1,6 @@
 //! What is counted for every rule that judges rows.
 
-use arrow::array::{Array, ArrayRef};
+use arrow::array::{Array, ArrayRef, make_array};
 use arrow::datatypes::DataType;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use mlops_core::validation::{Counts, NullPolicy, Sample};
@@ -152,7 +152,7 @@ pub(crate) struct SampleColumn {
     pub(crate) redacted: bool,
 }
 
-/// A value as text; null is nothing.
+/// A value as text; null is nothing. An instant of any zone is shown in UTC.
 pub(crate) fn display(column: &ArrayRef, row: usize) -> Option<String> {
     let null = match column.data_type() {
         // The null may be one of the dictionary's values.
@@ -163,6 +163,12 @@ pub(crate) fn display(column: &ArrayRef, row: usize) -> Option<String> {
     };
     if null {
         return None;
+    }
+    if let DataType::Timestamp(unit, Some(_)) = column.data_type() {
+        // Names of zones would need a table of them; the values are UTC whatever the name.
+        let plain = DataType::Timestamp(*unit, None);
+        let data = column.slice(row, 1).to_data().into_builder().data_type(plain).build().ok()?;
+        return display(&make_array(data), 0).map(|text| text + "Z");
     }
     let options = FormatOptions::new().with_display_error(true);
     let formatter = ArrayFormatter::try_new(column, &options).ok()?;

@@ -1,6 +1,8 @@
 //! What is wrong with a suite for some data is said before any value is read: the thing, the value,
 //! and what would be right.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, Int32Array, Int64Array, RecordBatch, StringArray};
@@ -114,7 +116,9 @@ fn states_of_different_suites_do_not_merge() {
 fn a_function_must_answer_for_every_row_and_may_fail() {
     let batch = ids(vec![1, 2]);
     let of = |name: &str| {
-        let check = format!(r#"{{"check": "custom", "function": "{name}", "columns": ["id"], "options": 100}}"#);
+        let check = format!(
+            r#"{{"check": "custom", "function": "{name}", "columns": ["id"], "options": 100}}"#
+        );
         plan(&check, &batch).validate(&batch).unwrap_err().to_string()
     };
     assert_eq!(
@@ -240,11 +244,11 @@ fn rules_for_text_are_for_text() {
         ),
         (
             r#"{"check": "not_matches", "column": "name", "pattern": "(a)\\1"}"#,
-            r#"validate.pattern: invalid: backreference `\1` is not supported at position 4: (a)^\1 (position: 4, check: not_matches(name)); hint: such patterns can take exponential time; compare two columns or use a function instead"#,
+            r"validate.pattern: invalid: backreference `\1` is not supported at position 4: (a)^\1 (position: 4, check: not_matches(name)); hint: such patterns can take exponential time; compare two columns or use a function instead",
         ),
         (
             r#"{"check": "matches", "column": "name", "pattern": "(\\w{1000}){1000}"}"#,
-            r#"validate.pattern: invalid: the pattern needs too much memory (pattern: (\w{1000}){1000}, check: matches(name)); hint: lower the counts of its repetitions, or use ASCII classes such as `[0-9]` for `\d`"#,
+            r"validate.pattern: invalid: the pattern needs too much memory (pattern: (\w{1000}){1000}, check: matches(name)); hint: lower the counts of its repetitions, or use ASCII classes such as `[0-9]` for `\d`",
         ),
         (
             r#"{"check": "format", "column": "id", "format": "email"}"#,
@@ -314,7 +318,7 @@ fn an_expression_that_is_no_condition_shows_the_place() {
         ),
         (
             r#"{"check": "implies", "when": "id > 3", "then": "ratio > 0", "where": "ok) or (ok"}"#,
-            "?",
+            "expression: invalid: expected an operator or the end, found `)` at 1:3: ok^) or (ok (position: 1:3, check: implies(id > 3 => ratio > 0))",
         ),
         (
             r#"{"check": "not_null", "column": "name", "where": ""}"#,
@@ -462,10 +466,7 @@ fn a_suite_that_is_none_is_refused() {
             r#"{"check": "not_null", "column": "id", "mostly": 0}"#,
             "json: mostly: invalid: a share of rows is more than 0 and at most 1 (mostly: 0)",
         ),
-        (
-            r#"{"check": "not_null"}"#,
-            "json: missing field `column`",
-        ),
+        (r#"{"check": "not_null"}"#, "json: missing field `column`"),
         (
             r#"{"check": "functional_dependency", "from": ["id"], "to": []}"#,
             "validate.key: invalid: a key needs at least one column (check: functional_dependency(id -> ))",

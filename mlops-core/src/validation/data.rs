@@ -39,7 +39,7 @@ pub enum Data {
 
 impl Data {
     /// Files; what they hold is told by their names (`.parquet`, `.csv`, `.json`, `.jsonl`,
-    /// `.ndjson`, also with `.gz` where the format is text).
+    /// `.ndjson`).
     pub fn files<U: Into<String>>(urls: impl IntoIterator<Item = U>) -> Self {
         Self::Files(urls.into_iter().map(Into::into).collect(), None)
     }

@@ -303,7 +303,7 @@ fn any_name_of_a_column_is_kept() {
     let array: ArrayRef = Arc::new(Int32Array::from(vec![1]));
     let names = ["", "naïve 日本 🦀", "a\0b", "\u{202e}x", "a.b\"c"];
     let batch = RecordBatch::try_from_iter(names.map(|name| (name, array.clone()))).unwrap();
-    let frame = from_arrow(&[batch.clone()]).unwrap();
+    let frame = from_arrow(std::slice::from_ref(&batch)).unwrap();
     assert_eq!(table(&to_arrow(&frame).unwrap()), table(&[batch]));
 }
 

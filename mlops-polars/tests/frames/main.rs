@@ -1,5 +1,7 @@
 //! Frames to Arrow and back, as streams, and under suites.
 
+#![allow(clippy::unwrap_used, reason = "what the tests share is test code too")]
+
 mod arrow_types;
 mod lazy;
 mod ownership;

@@ -115,3 +115,24 @@ fn a_thousand_journeys_take_no_memory() {
     let info = allocation_counter::measure(|| (0..1000).for_each(|_| journey()));
     assert_eq!((info.count_current, info.bytes_current), (0, 0), "{info:?}");
 }
+
+#[test]
+fn no_more_is_allocated_than_what_describes_the_buffers() {
+    let bytes = |rows: i64| {
+        let frame = df! {
+            "n" => (0..rows).collect::<Vec<_>>(),
+            "x" => (0..rows).map(|n| n as f64).collect::<Vec<_>>(),
+            "s" => (0..rows).map(|n| format!("a text longer than a view {n}")).collect::<Vec<_>>(),
+        };
+        let frame = frame.unwrap();
+        let mut batches = Vec::new();
+        let there = allocation_counter::measure(|| batches = to_arrow(&frame).unwrap());
+        let back = allocation_counter::measure(|| drop(from_arrow(&batches).unwrap()));
+        (there.bytes_total, back.bytes_total)
+    };
+    // What is made once and kept.
+    bytes(1);
+    // Some hundred bytes for each buffer, of which text has more the longer it is.
+    let (there, back) = bytes(100_000);
+    assert!(there < 16 << 10 && back < 16 << 10, "{there} and {back} bytes for 5 MB");
+}

@@ -1,6 +1,6 @@
 //! Each type of Polars: what Arrow makes of it, and what comes back.
 
-use arrow::array::{Array, AsArray};
+use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, TimeUnit};
 use mlops_core::ErrorKind;
 use mlops_polars::polars::df;
@@ -140,7 +140,7 @@ fn chunks_that_do_not_match_are_cut_where_any_of_them_ends() {
     short.append(&pl::Series::new("".into(), ["b", "c", "d", "e"])).unwrap();
     let frame = pl::DataFrame::new(5, vec![long.into(), short.into()]).unwrap();
     let batches = to_arrow(&frame).unwrap();
-    assert_eq!(batches.iter().map(|batch| batch.num_rows()).collect::<Vec<_>>(), [1, 2, 2]);
+    assert_eq!(batches.iter().map(RecordBatch::num_rows).collect::<Vec<_>>(), [1, 2, 2]);
     let back = from_arrow(&batches).unwrap();
     assert!(back.equals_missing(&frame));
 }
@@ -198,5 +198,5 @@ fn a_frame_without_rows_or_columns_is_one_batch() {
     assert_eq!((batches.len(), batches[0].num_rows()), (1, 5));
     let batches = to_arrow(&every_type().slice(0, 0)).unwrap();
     assert_eq!((batches.len(), batches[0].num_rows()), (1, 0));
-    assert!(batches[0].columns().iter().all(|column| column.is_empty()));
+    assert!(batches[0].columns().iter().all(Array::is_empty));
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::*;
+use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::*;
 use mlops_polars::{from_arrow, to_arrow};
 use proptest::prelude::*;
@@ -31,7 +32,7 @@ fn grown(kind: u8, seeds: &Seeds) -> ArrayRef {
         let items = |seed: i64| (0..seed.rem_euclid(4)).map(|i| (i != 1).then_some(i)).collect();
         seeds.iter().map(|seed| seed.map(items)).collect::<Vec<Option<Vec<Option<i64>>>>>()
     };
-    match kind % 14 {
+    match kind % 19 {
         0 => Arc::new(Int64Array::from(seeds.clone())),
         1 => Arc::new(seeds.iter().map(|s| s.map(|s| s as u8)).collect::<UInt8Array>()),
         2 => Arc::new(seeds.iter().map(|s| s.map(float)).collect::<Float64Array>()),
@@ -52,8 +53,17 @@ fn grown(kind: u8, seeds: &Seeds) -> ArrayRef {
         }
         11 => Arc::new(ListArray::from_iter_primitive::<Int64Type, _, _>(lists())),
         12 => Arc::new(LargeListArray::from_iter_primitive::<Int64Type, _, _>(lists())),
+        13 => Arc::new(NullArray::new(seeds.len())),
+        14 => {
+            let pairs = seeds.iter().map(|seed| seed.map(|seed| [Some(seed), None]));
+            Arc::new(FixedSizeListArray::from_iter_primitive::<Int64Type, _, _>(pairs, 2))
+        }
+        // Lists of what Polars has to convert: each row takes the next values of a column.
+        15 => listed::<i32>(&grown(8, seeds), seeds),
+        16 => listed::<i64>(&grown(13, seeds), seeds),
+        17 => listed::<i32>(&grown(18, seeds), seeds),
         _ => {
-            let parts = [4, 11, 2].map(|kind| grown(kind, seeds));
+            let parts = [4, 11, 2, 13, 3].map(|kind| grown(kind, seeds));
             let fields = parts.iter().enumerate().map(|(number, part)| {
                 Field::new(format!("ø{number}"), part.data_type().clone(), true)
             });
@@ -61,6 +71,26 @@ fn grown(kind: u8, seeds: &Seeds) -> ArrayRef {
             Arc::new(StructArray::new(fields.collect(), parts.to_vec(), Some(nulls)))
         }
     }
+}
+
+/// As many lists as there are seeds, of all values but those of the last.
+fn listed<O: OffsetSizeTrait>(values: &ArrayRef, seeds: &Seeds) -> ArrayRef {
+    let lengths = seeds.iter().enumerate().map(|(row, seed)| match seed {
+        Some(seed) if row > 0 => (seed.rem_euclid(3) as usize).min(2),
+        _ => 0,
+    });
+    let mut left = values.len();
+    let lengths: Vec<usize> = lengths
+        .map(|length| {
+            let length = length.min(left);
+            left -= length;
+            length
+        })
+        .collect();
+    let item = Arc::new(Field::new("item", values.data_type().clone(), true));
+    let nulls = seeds.iter().map(Option::is_some).collect::<Vec<_>>().into();
+    let offsets = OffsetBuffer::<O>::from_lengths(lengths);
+    Arc::new(GenericListArray::new(item, offsets, values.clone(), Some(nulls)))
 }
 
 prop_compose! {

@@ -1,15 +1,14 @@
 //! Frames under a suite.
 
-use arrow::array::RecordBatch;
 use futures::executor::block_on;
 use mlops_core::ErrorKind;
 use mlops_core::time::{Clock, ManualClock};
-use mlops_core::validation::{Status, Suite, Verdict};
+use mlops_core::validation::{Status, Suite, Validation, Validator, Verdict};
 use mlops_polars::polars::df;
-use mlops_polars::polars::prelude as pl;
-use mlops_polars::{from_arrow, split, to_arrow, validate, validate_with};
-use mlops_validate::checks::{CheckExt, in_set, not_null, range, unique};
-use mlops_validate::{Inputs, Plan};
+use mlops_polars::polars::prelude::{self as pl, IntoLazy};
+use mlops_polars::{IntoData, split, to_arrow, validate, validate_with};
+use mlops_validate::checks::{CheckExt, foreign_key, in_set, not_null, range, unique};
+use mlops_validate::{Engine, Inputs, Plan};
 
 fn suite() -> Suite {
     Suite::new("orders")
@@ -86,21 +85,24 @@ fn a_split_has_every_row_once_and_the_types_of_the_frame() {
 }
 
 #[test]
-fn a_stream_of_a_lazy_frame_gives_the_same_report_as_the_frame() {
-    use futures::StreamExt;
-    use mlops_core::validation::Data;
-    use mlops_polars::IntoData;
-
-    let Data::Stream(schema, stream) = pl::IntoLazy::lazy(orders()).into_data().unwrap() else {
-        panic!("a lazy frame is a stream");
-    };
-    let inputs = Inputs::new(ManualClock::at_micros(0).now());
-    let mut state = Plan::new(&suite(), &schema, &inputs).unwrap().start();
-    let batches: Vec<RecordBatch> = block_on(stream.map(|batch| batch.unwrap()).collect());
-    for batch in &batches {
-        state.update(batch).unwrap();
+fn a_validator_says_the_same_of_a_frame_and_of_its_lazy_frame() {
+    let frame = orders();
+    let now = ManualClock::at_micros(0).now();
+    for data in [frame.clone().into_data().unwrap(), frame.clone().lazy().into_data().unwrap()] {
+        let validation = Validation::new(data, now);
+        let report = block_on(Engine::new().validate(&suite(), validation)).unwrap();
+        let counts = report.outcomes.iter().map(|outcome| outcome.counts.failed);
+        assert_eq!(counts.collect::<Vec<u64>>(), failed(&frame));
     }
-    let streamed: Vec<u64> =
-        state.report().unwrap().outcomes.iter().map(|outcome| outcome.counts.failed).collect();
-    assert_eq!(streamed, failed(&from_arrow(&batches).unwrap()));
+}
+
+#[test]
+fn a_lazy_frame_can_be_a_reference() {
+    let known = df!("id" => [1_i64, 2]).unwrap().lazy();
+    let suite = Suite::new("orders").unwrap().with(foreign_key(["id"], "known"));
+    let data = df!("id" => [1_i64, 2, 3, 4]).unwrap().into_data().unwrap();
+    let validation = Validation::new(data, ManualClock::at_micros(0).now())
+        .with_reference("known", known.into_data().unwrap());
+    let report = block_on(Engine::new().validate(&suite, validation)).unwrap();
+    assert_eq!(report.outcomes[0].counts.failed, 2);
 }

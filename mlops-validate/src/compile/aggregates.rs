@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{Compiler, Parts, metric_type, no_mostly, status};
 use crate::folds::bins::{BinsFold, NearProfile};
-use crate::folds::metric::{MetricValue, value_of};
+use crate::folds::metric::{MetricValue, scale_of, value_of};
 use crate::kernel::Finding;
 use crate::memory::Memory;
 use crate::plan::{Conclude, PlannedFold, Seen, noted};
@@ -247,7 +247,8 @@ fn bound_type(metric: &Metric, data_type: &DataType) -> DataType {
 #[derive(Debug)]
 enum Bound {
     Float(f64),
-    Whole(i256),
+    /// In units of ten to the minus this.
+    Whole(i256, i8),
     Text(String),
 }
 
@@ -261,14 +262,17 @@ impl Bound {
             }
             float_type if float_type.is_floating() => Self::Float(float(literal, side, data_type)?),
             DataType::Boolean => return Err(misfit(literal, data_type, "a bool has no bounds")),
-            _ => Self::Whole(scaled(literal, data_type)?.bound(side)),
+            _ => {
+                let scale = scale_of(data_type).unwrap_or_default();
+                Self::Whole(scaled(literal, data_type)?.bound(side), scale)
+            }
         })
     }
 
     fn is_above(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Float(a), Self::Float(b)) => a > b,
-            (Self::Whole(a), Self::Whole(b)) => a > b,
+            (Self::Whole(a, _), Self::Whole(b, _)) => a > b,
             (Self::Text(a), Self::Text(b)) => a > b,
             _ => false,
         }
@@ -278,11 +282,11 @@ impl Bound {
     fn compare(&self, value: &MetricValue) -> Option<std::cmp::Ordering> {
         match (value, self) {
             (MetricValue::Float(value), Self::Float(bound)) => value.partial_cmp(bound),
-            (MetricValue::Whole(value, _), Self::Whole(bound)) => Some(value.cmp(bound)),
+            (MetricValue::Whole(value, _), Self::Whole(bound, _)) => Some(value.cmp(bound)),
             (MetricValue::Bytes(value), Self::Text(bound)) => Some(value[..].cmp(bound.as_bytes())),
             // A sum past 256 bits is a float.
-            (MetricValue::Float(value), Self::Whole(bound)) => {
-                value.partial_cmp(&bound.to_string().parse().ok()?)
+            (MetricValue::Float(value), Self::Whole(bound, scale)) => {
+                value.partial_cmp(&format!("{bound}e{}", -i32::from(*scale)).parse().ok()?)
             }
             _ => None,
         }

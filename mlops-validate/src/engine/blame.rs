@@ -16,15 +16,15 @@ use super::input::Input;
 use super::pool::{InOrder, Pool, Running, Stop};
 use super::progress::Meter;
 use super::scan::{
-    Checker, How, Scanned, Sizes, breathe, judge, look_again, read_already, scan as first_pass,
-    threads, units,
+    How, Scanned, Sizes, breathe, judge, look_again, read_already, scan as first_pass, threads,
+    units,
 };
 use crate::files::{Encodings, Group, ParquetFile, Part, Place, Table, TextDecoder, TextFile};
 use crate::kernel::CHUNK;
 use crate::plan::Plan;
 use crate::quarantine::{self, Quarantine};
 use crate::split::Blamer;
-use crate::state::{State, Todo};
+use crate::state::{State, Todo, check_schema};
 
 /// Scans the data, and writes its failing rows to a place.
 pub(super) async fn scan(
@@ -62,10 +62,10 @@ async fn both(
     let mut pool = Pool::new(own.collect())?;
     let meter = Meter::new(Some(options), None);
     let mut running: InOrder<Vec<RecordBatch>> = InOrder::new(pool.ahead());
-    let (mut checker, mut row) = (Checker::new(plan), 0);
+    let mut row = 0;
     while let Some(batch) = stream.next().await {
         let batch = batch?;
-        checker.check(&batch)?;
+        check_schema(plan, &batch)?;
         if let Some(bad) = running.make_room().await {
             file.write(&bad?).await?;
         }
@@ -114,7 +114,7 @@ async fn again(
     let has_failing = |unit: usize| everywhere || failing.get(unit).copied().unwrap_or(false);
     match input {
         Input::Batches(_, batches) => {
-            for (number, unit) in units(batches, &mut Checker::new(plan)).enumerate() {
+            for (number, unit) in units(batches, plan).enumerate() {
                 let (first_row, batches) = unit?;
                 if has_failing(number) {
                     writing.batches(first_row, batches).await?;

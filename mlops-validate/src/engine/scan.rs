@@ -19,7 +19,7 @@ use super::pool::{InOrder, Pool, Stop};
 use super::progress::Meter;
 use crate::kernel::CHUNK;
 use crate::plan::Plan;
-use crate::state::{State, Todo};
+use crate::state::{State, Todo, check_schema};
 
 /// Rows of a unit of data in memory.
 const UNIT_ROWS: usize = 8 * CHUNK;
@@ -183,7 +183,7 @@ pub(super) async fn scan(plan: &Plan, input: &mut Input, how: How<'_>) -> Result
     let todo = Todo::all(plan);
     match input {
         Input::Batches(_, batches) => {
-            for (number, unit) in units(batches, &mut Checker::new(plan)).enumerate() {
+            for (number, unit) in units(batches, plan).enumerate() {
                 let (first_row, batches) = unit?;
                 let batches = move || Ok(batches.into_iter().map(Ok));
                 crew.judge(number, first_row, todo.clone(), batches).await?;
@@ -194,10 +194,10 @@ pub(super) async fn scan(plan: &Plan, input: &mut Input, how: How<'_>) -> Result
         }
         Input::Stream(_, stream) => {
             let mut stream = stream.take().ok_or_else(read_already)?;
-            let (mut checker, mut row) = (Checker::new(plan), 0);
+            let mut row = 0;
             while let Some(batch) = stream.next().await {
                 let batch = batch?;
-                checker.check(&batch)?;
+                check_schema(plan, &batch)?;
                 let rows = batch.num_rows() as u64;
                 let batches = move || Ok(std::iter::once(Ok(batch)));
                 crew.judge(0, row, todo.clone(), batches).await?;
@@ -290,7 +290,7 @@ pub(super) fn judge(
 /// of its first row.
 pub(super) fn units<'a>(
     batches: &'a [RecordBatch],
-    checker: &'a mut Checker,
+    plan: &'a Plan,
 ) -> impl Iterator<Item = Result<(u64, Vec<RecordBatch>)>> + 'a {
     let mut rest = batches.iter();
     let mut current: Option<(&RecordBatch, usize)> = None;
@@ -302,7 +302,7 @@ pub(super) fn units<'a>(
                 current
             } else {
                 let Some(batch) = rest.next() else { break };
-                if let Err(error) = checker.check(batch) {
+                if let Err(error) = check_schema(plan, batch) {
                     return Some(Err(error));
                 }
                 (batch, 0)
@@ -318,25 +318,6 @@ pub(super) fn units<'a>(
         row += rows as u64;
         (!unit.is_empty()).then_some(Ok((first_row, unit)))
     })
-}
-
-/// Looks whether batches are of the plan's schema.
-pub(super) struct Checker {
-    state: State,
-}
-
-impl Checker {
-    pub(super) fn new(plan: &Plan) -> Self {
-        Self { state: plan.start() }
-    }
-
-    pub(super) fn check(&mut self, batch: &RecordBatch) -> Result<()> {
-        if Arc::ptr_eq(self.state.plan.schema(), batch.schema_ref()) {
-            return Ok(());
-        }
-        // Of no rows: the schema is what is looked at.
-        self.state.update(&batch.slice(0, 0))
-    }
 }
 
 /// Whether failing rows can be written: some are known only after a second pass, which a stream has not.

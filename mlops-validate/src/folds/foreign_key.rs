@@ -9,6 +9,9 @@ use crate::kernel::{Cache, Chunk, Judged, RowRule};
 use crate::keys::{KeyChunk, NullRule, Orphans, ReferenceSet};
 use crate::memory::Memory;
 
+/// How many of the most frequent orphans are named.
+const NAMED: usize = 5;
+
 /// Rows whose key another table does not have.
 #[derive(Debug)]
 pub(crate) struct ForeignKeyRule {
@@ -44,7 +47,7 @@ impl RowRule for ForeignKeyRule {
 
     fn detail(&self, memory: &Memory) -> Option<String> {
         let Memory::Orphans(orphans) = memory else { return None };
-        let found = orphans.finish(3);
+        let found = orphans.finish(NAMED);
         if found.rows == 0 {
             return None;
         }

@@ -338,7 +338,7 @@ impl MetricValue {
 }
 
 /// Digits behind the point of a type of exact numbers.
-fn scale_of(data_type: &DataType) -> Option<i8> {
+pub(crate) fn scale_of(data_type: &DataType) -> Option<i8> {
     match data_type {
         DataType::Decimal32(_, scale)
         | DataType::Decimal64(_, scale)
@@ -351,29 +351,34 @@ fn scale_of(data_type: &DataType) -> Option<i8> {
 
 /// A date as a date, a decimal with its point.
 fn show_whole(value: i256, data_type: &DataType) -> String {
-    use arrow::array::{Decimal256Array, Int32Array, Int64Array};
+    use arrow::array::{Int32Array, Int64Array};
     use std::sync::Arc;
-    let array: Option<ArrayRef> = match data_type {
-        DataType::Decimal32(_, scale)
-        | DataType::Decimal64(_, scale)
-        | DataType::Decimal128(_, scale)
-        | DataType::Decimal256(_, scale) => Decimal256Array::from(vec![value])
-            .with_precision_and_scale(76, *scale)
-            .ok()
-            .map(|array| Arc::new(array) as ArrayRef),
-        other => {
-            let small = value.to_i128().and_then(|n| i32::try_from(n).ok());
-            let large = value.to_i128().and_then(|n| i64::try_from(n).ok());
-            large
-                .map(|n| Arc::new(Int64Array::from(vec![n])) as ArrayRef)
-                .and_then(|array| cast(&array, other).ok())
-                .or_else(|| {
-                    let array: ArrayRef = Arc::new(Int32Array::from(vec![small?]));
-                    cast(&array, other).ok()
-                })
-        }
-    };
+    if let Some(scale) = scale_of(data_type) {
+        return decimal_text(value, scale);
+    }
+    let small = value.to_i128().and_then(|n| i32::try_from(n).ok());
+    let large = value.to_i128().and_then(|n| i64::try_from(n).ok());
+    let array = large
+        .map(|n| Arc::new(Int64Array::from(vec![n])) as ArrayRef)
+        .and_then(|array| cast(&array, data_type).ok())
+        .or_else(|| {
+            let array: ArrayRef = Arc::new(Int32Array::from(vec![small?]));
+            cast(&array, data_type).ok()
+        });
     array.and_then(|array| crate::tally::display(&array, 0)).unwrap_or_else(|| value.to_string())
+}
+
+/// All digits: Arrow would cut those of a sum off that are more than its type may have.
+fn decimal_text(value: i256, scale: i8) -> String {
+    let text = value.to_string();
+    let (sign, digits) = text.strip_prefix('-').map_or(("", &text[..]), |digits| ("-", digits));
+    let Ok(behind @ 1..) = usize::try_from(scale) else {
+        let zeros = if digits == "0" { 0 } else { usize::from(scale.unsigned_abs()) };
+        return format!("{sign}{digits}{}", "0".repeat(zeros));
+    };
+    let digits = format!("{digits:0>width$}", width = behind + 1);
+    let (before, after) = digits.split_at(digits.len() - behind);
+    format!("{sign}{before}.{after}")
 }
 
 /// What a metric comes to, from the memory of its family.

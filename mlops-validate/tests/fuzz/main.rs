@@ -1,6 +1,9 @@
 //! Bounded fuzzing: whatever stands in a suite, a pattern or an expression, the answer is a value or
 //! an error, and it comes soon.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[allow(dead_code, reason = "the oracle's; fuzzing needs less")]
 #[path = "../oracle/rng.rs"]
 mod rng;
 
@@ -116,11 +119,15 @@ const WORDS: [&str; 26] = [
     "\"1e1000\"",
 ];
 
+fn word(rng: &mut Rng) -> &'static str {
+    WORDS[rng.below(WORDS.len())]
+}
+
 #[test]
 fn a_mangled_suite_is_a_report_or_an_error() {
     let (mut rng, batch) = (Rng::new(1), table());
     let (mut read, mut ran) = (0, 0);
-    for _ in 0..6_000 {
+    for _ in 0..3_000 {
         let mut text = (*rng.pick(&SEEDS)).to_owned();
         for _ in 0..rng.below(4) {
             let place = |rng: &mut Rng, text: &str| {
@@ -132,8 +139,8 @@ fn a_mangled_suite_is_a_report_or_an_error() {
             let b = (a..=b).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(a);
             match rng.below(4) {
                 0 => text.replace_range(a..b, ""),
-                1 => text.replace_range(a..b, rng.pick(&WORDS)),
-                2 => text.insert_str(a, rng.pick(&WORDS)),
+                1 => text.replace_range(a..b, word(&mut rng)),
+                2 => text.insert_str(a, word(&mut rng)),
                 // A value of another check in the place of one.
                 _ => {
                     let other = *rng.pick(&SEEDS);
@@ -160,7 +167,7 @@ fn a_mangled_suite_is_a_report_or_an_error() {
             assert_eq!(serde_json::from_str::<Suite>(&again).unwrap(), suite, "{again}");
         }
     }
-    assert!(read > 1_000 && ran > 500, "{read} were suites, {ran} of them ran");
+    assert!(read > 500 && ran > 200, "{read} were suites, {ran} of them ran");
 }
 
 #[test]
@@ -235,7 +242,7 @@ fn no_pattern_takes_exponential_time_or_memory() {
     ];
     let small = batch.slice(0, 3);
     for _ in 0..300 {
-        let pattern: String = (0..1 + rng.below(12)).map(|_| *rng.pick(&parts)).collect();
+        let pattern: String = (0..=rng.below(12)).map(|_| *rng.pick(&parts)).collect();
         let rule = Matches { column: "name".to_owned(), pattern, full: rng.chance(50) };
         run(&one(rule), &small);
     }
@@ -345,7 +352,7 @@ fn no_expression_takes_more_than_its_share() {
         "é",
     ];
     for _ in 0..4_000 {
-        let text: Vec<&str> = (0..1 + rng.below(14)).map(|_| *rng.pick(&parts)).collect();
+        let text: Vec<&str> = (0..=rng.below(14)).map(|_| *rng.pick(&parts)).collect();
         sql(text.join(" "), &batch);
     }
 }

@@ -151,7 +151,7 @@ fn whole(kind: &Kind, layout: &Layout, values: &[Value], rng: &mut Rng) -> Array
         .iter()
         .map(|value| if value.is_null() { kind.value(rng) } else { value.clone() })
         .collect();
-    let there = BooleanBuffer::from_iter(values.iter().map(|value| !value.is_null()));
+    let there: BooleanBuffer = values.iter().map(|value| !value.is_null()).collect();
     let nulls = (there.count_set_bits() < values.len()).then(|| NullBuffer::new(there));
     let all = filled_array(kind, layout, &filled, rng);
     let Some(nulls) = nulls else { return all };
@@ -278,18 +278,12 @@ fn filled_array(kind: &Kind, layout: &Layout, values: &[Value], rng: &mut Rng) -
             let child = array(item, &layout.inside[0], &items, rng);
             let field = Arc::new(Field::new_list_field(child.data_type().clone(), true));
             let lengths = lists().map(<[Value]>::len);
-            match to {
-                DataType::LargeList(_) => Arc::new(LargeListArray::new(
-                    field,
-                    OffsetBuffer::from_lengths(lengths),
-                    child,
-                    None,
-                )),
-                _ => {
-                    let offsets = OffsetBuffer::from_lengths(lengths);
-                    Arc::new(ListArray::new(field, offsets, child, None))
-                }
+            if matches!(to, DataType::LargeList(_)) {
+                let offsets = OffsetBuffer::from_lengths(lengths);
+                return Arc::new(LargeListArray::new(field, offsets, child, None));
             }
+            let offsets = OffsetBuffer::from_lengths(lengths);
+            Arc::new(ListArray::new(field, offsets, child, None))
         }
         Kind::Struct(fields) => {
             let mut arrays = Vec::new();

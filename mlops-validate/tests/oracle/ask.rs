@@ -190,7 +190,8 @@ fn rule(table: &Table, paths: &[Column], rng: &mut Rng) -> Option<Made> {
             row(rule.into(), RowAsk::Both(a, b))
         }
         17 => {
-            let columns = some_names(paths, rng, is_key)?;
+            let single = is_key(&column) && rng.chance(50);
+            let columns = if single { vec![name] } else { some_names(paths, rng, is_key)? };
             let parent = Parent::random(paths, &columns, rng)?;
             let partial = if rng.chance(50) { PartialKeys::Fail } else { PartialKeys::Skip };
             let rule = ForeignKey {
@@ -282,14 +283,16 @@ fn range(column: &Column, rng: &mut Rng) -> Option<Made> {
 
 fn whole(paths: &[Column], column: &Column, rng: &mut Rng) -> Option<Made> {
     let name = column.name.clone();
-    let keys = |rng: &mut Rng| match rng.chance(50) {
-        true => is_key(column).then(|| vec![name.clone()]),
-        false => some_names(paths, rng, is_key),
+    let keys = |rng: &mut Rng| {
+        if rng.chance(50) {
+            return is_key(column).then(|| vec![name.clone()]);
+        }
+        some_names(paths, rng, is_key)
     };
     let made = |rule: Rule, ask: WholeAsk, bounds: Bounds| {
         Some((rule, Ask::Whole(ask, bounds), None, None))
     };
-    match rng.below(8) {
+    match rng.below(12) {
         0 | 1 => {
             let columns = keys(rng)?;
             let equal = rng.chance(40);
@@ -322,14 +325,15 @@ fn whole(paths: &[Column], column: &Column, rng: &mut Rng) -> Option<Made> {
             made(rule.into(), WholeAsk::Ordered(name, direction, strict), Bounds::default())
         }
         5 => {
-            let (min, max) = (rng.below(60) as u64, 20 + rng.below(300) as u64);
+            let min = rng.below(60) as u64;
+            let max = min + rng.below(300) as u64;
             let exact = |n: u64| Value::Exact(crate::number::Number::whole(n.into()));
             let bounds = Bounds { min: Some(exact(min)), max: Some(exact(max)), equals: None };
             let rule = RowCount { min: Some(min), max: Some(max) };
             made(rule.into(), WholeAsk::Metric(Metric::rows()), bounds)
         }
         _ => {
-            let of = metric(column, rng)?;
+            let of = metric(column, rng);
             let mut bounds = Bounds::default();
             let mut rule = Aggregate {
                 of: of.clone(),
@@ -339,7 +343,7 @@ fn whole(paths: &[Column], column: &Column, rng: &mut Rng) -> Option<Made> {
                 tolerance: Tolerance::default(),
             };
             if rng.chance(25) {
-                let metric = metric(rng.pick(paths), rng)?;
+                let metric = metric(rng.pick(paths), rng);
                 bounds.equals = Some(metric.clone());
                 rule.equals = Some(Expected::Same { metric });
             } else {
@@ -360,8 +364,7 @@ fn whole(paths: &[Column], column: &Column, rng: &mut Rng) -> Option<Made> {
 /// A bound in the type of the metric.
 fn metric_bound(of: &Metric, column: &Column, rng: &mut Rng) -> Option<crate::literal::Lit> {
     match of.function() {
-        Function::Min | Function::Max => bound(&column.kind, &column.values, rng),
-        Function::Sum => bound(&column.kind, &column.values, rng),
+        Function::Min | Function::Max | Function::Sum => bound(&column.kind, &column.values, rng),
         Function::Mean
         | Function::StdDev
         | Function::NullRate
@@ -371,7 +374,7 @@ fn metric_bound(of: &Metric, column: &Column, rng: &mut Rng) -> Option<crate::li
     }
 }
 
-fn metric(column: &Column, rng: &mut Rng) -> Option<Metric> {
+fn metric(column: &Column, rng: &mut Rng) -> Metric {
     use Function as F;
     let name = column.name.as_str();
     let mut functions = vec![F::Count, F::Nulls, F::NullRate];
@@ -385,11 +388,11 @@ fn metric(column: &Column, rng: &mut Rng) -> Option<Metric> {
         functions.extend([F::Sum, F::Sum, F::Mean, F::StdDev, F::Quantile, F::ApproxQuantile]);
     }
     let share = *rng.pick(&[0.0, 0.25, 0.5, 0.9, 1.0]);
-    Some(match *rng.pick(&functions) {
+    match *rng.pick(&functions) {
         F::Quantile => Metric::quantile(name, share).unwrap(),
         F::ApproxQuantile => Metric::approx_quantile(name, share).unwrap(),
         function => Metric::of(function, whole_path(name)).unwrap(),
-    })
+    }
 }
 
 /// `count(items[])` counts rows as `count(items)` does, so the short form is asked.

@@ -138,6 +138,9 @@ fn of_value(value: &Measured, bounds: &Bounds, other: Option<Measured>) -> Optio
 }
 
 impl Expect {
+    fn status_unused(&self) -> String {
+        format!("{:?}", self.status)
+    }
     /// What the outcome says otherwise; nothing if it agrees.
     pub(crate) fn differs(&self, outcome: &Outcome, samples: usize) -> Option<String> {
         let counts = &outcome.counts;
@@ -189,6 +192,10 @@ impl Expect {
         let same = match &self.value {
             Measured::No | Measured::Nothing => observed.is_none(),
             Measured::Unknown => true,
+            // A sum past 256 bits is the nearest float.
+            Measured::Exact(Value::Exact(wanted)) if observed.is_some_and(|o| o.is_f64()) => {
+                float() == Some(wanted.to_f64())
+            }
             Measured::Exact(Value::Exact(wanted)) => number().is_some_and(|n| n == *wanted),
             Measured::Exact(Value::Float(wanted)) => {
                 float().is_some_and(|x| x == *wanted || x.is_nan() && wanted.is_nan())

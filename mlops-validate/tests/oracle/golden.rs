@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{
+    ArrayRef, Decimal256Array, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
+};
+use arrow::datatypes::i256;
 use mlops_core::time::Instant;
 use mlops_core::validation::{Earlier, Outcome, Status, Suite};
 use mlops_validate::stats::Profile;
-use mlops_validate::{FileFacts, Inputs, Plan, SourceFacts};
+use mlops_validate::{FileFacts, Inputs, Plan, Reference, SourceFacts};
 
 use crate::run::inputs;
 
@@ -241,5 +244,104 @@ fn the_profiled_data_is_at_no_distance_from_its_profile() {
         if measure == "total_variation" {
             assert_eq!(found.observed.unwrap().as_f64(), Some(0.5));
         }
+    }
+}
+
+#[test]
+fn a_metric_is_compared_with_another_table_and_with_the_previous_run() {
+    let batch = numbers("x", vec![1.0, 2.0, 3.5]);
+    let check = r#"{"check": "aggregate", "of": "sum(x)",
+                    "equals": {"metric": "sum(total)", "reference": "ledger"},
+                    "tolerance": {"relative": 0.01}}"#;
+    let suite: Suite =
+        serde_json::from_str(&format!(r#"{{"suite": "golden", "checks": [{check}]}}"#)).unwrap();
+    for (totals, status) in [
+        (vec![6.0, 0.5], Status::Passed),
+        (vec![6.56], Status::Passed),
+        (vec![6.6], Status::Failed),
+        (vec![f64::NAN], Status::Failed),
+        (vec![], Status::Vacuous),
+    ] {
+        let ledger = numbers("total", totals);
+        let mut inputs = inputs();
+        let schema = ledger.schema();
+        let known = Reference::read(&suite, &batch.schema(), "ledger", &schema, &[ledger]).unwrap();
+        inputs.references.insert("ledger".to_owned(), known);
+        assert_eq!(outcome(check, &batch, &inputs).status, status);
+    }
+    let check = r#"{"check": "aggregate", "of": "sum(x)", "equals": {"previous": true}}"#;
+    let mut inputs = inputs();
+    assert_eq!(outcome(check, &batch, &inputs).status, Status::Vacuous);
+    for (sum, status) in [(6.0, Status::Failed), (6.5, Status::Passed)] {
+        let metrics = [("sum(x)".to_owned(), sum)].into();
+        inputs.history.push(Earlier { at: at(sum as i64 * 10), metrics }, 9);
+        assert_eq!(outcome(check, &batch, &inputs).status, status, "{sum}");
+    }
+}
+
+#[test]
+fn infinite_sums_are_equal_whatever_the_tolerance() {
+    let batch = numbers("x", vec![1.0, f64::INFINITY]);
+    for tolerance in ["0", "1"] {
+        let check = format!(
+            r#"{{"check": "aggregate", "of": "sum(x)", "equals": {{"metric": "max(x)"}},
+                 "tolerance": {{"absolute": {tolerance}}}}}"#
+        );
+        assert_eq!(outcome(&check, &batch, &inputs()).status, Status::Passed, "{tolerance}");
+    }
+}
+
+#[test]
+fn a_sketch_of_few_keys_is_near_the_exact_share() {
+    let values = (0..300).map(|n| f64::from(n % 100)).collect();
+    let check = r#"{"check": "distinctness", "columns": ["x"], "min": 0.3, "max": 0.4, "method": "sketch"}"#;
+    let found = outcome(check, &numbers("x", values), &inputs());
+    assert_eq!((found.status, found.counts.judged), (Status::Passed, 300));
+}
+
+#[test]
+fn nulls_of_runs_are_nulls() {
+    let ends = Int32Array::from(vec![2, 3, 6]);
+    let values = StringArray::from(vec![Some("a"), None, Some("b")]);
+    let runs: ArrayRef = Arc::new(arrow::array::RunArray::try_new(&ends, &values).unwrap());
+    let batch = RecordBatch::try_from_iter_with_nullable([("r", runs, true)]).unwrap().slice(1, 4);
+    let found = outcome(r#"{"check": "not_null", "column": "r"}"#, &batch, &inputs());
+    assert_eq!((found.counts.judged, found.counts.failed), (4, 1));
+    assert_eq!(found.samples[0].row, Some(1));
+    let found = outcome(
+        r#"{"check": "aggregate", "of": "nulls(r)", "min": 1, "max": 1}"#,
+        &batch,
+        &inputs(),
+    );
+    assert_eq!(found.status, Status::Passed);
+}
+
+#[test]
+fn a_sum_of_more_digits_than_a_decimal_has_keeps_them_all() {
+    let nines = i256::from_string(&"9".repeat(76)).unwrap();
+    for (scale, values, sum) in [
+        (0, vec![nines, i256::ONE], format!("1{}", "0".repeat(76))),
+        (-2, vec![nines, i256::ONE], format!("1{}", "0".repeat(78))),
+        (2, vec![i256::from_i128(-7), i256::from_i128(2)], "-0.05".to_owned()),
+        (2, vec![i256::from_i128(1_250)], "12.50".to_owned()),
+    ] {
+        let array = Decimal256Array::from(values).with_precision_and_scale(76, scale).unwrap();
+        let array: ArrayRef = Arc::new(array);
+        let batch = RecordBatch::try_from_iter([("d", array)]).unwrap();
+        let check = r#"{"check": "aggregate", "of": "sum(d)", "min": -1}"#;
+        assert_eq!(outcome(check, &batch, &inputs()).observed, Some(sum.into()), "{scale}");
+    }
+}
+
+#[test]
+fn a_sum_past_256_bits_is_compared_in_its_own_scale() {
+    let nines = i256::from_string(&"9".repeat(76)).unwrap();
+    let array = Decimal256Array::from(vec![nines; 7]).with_precision_and_scale(76, 10).unwrap();
+    let array: ArrayRef = Arc::new(array);
+    let batch = RecordBatch::try_from_iter([("d", array)]).unwrap();
+    for (max, status) in [("1e65", Status::Failed), ("1e66", Status::Failed)] {
+        let check = format!(r#"{{"check": "aggregate", "of": "sum(d)", "max": "{max}"}}"#);
+        let found = outcome(&check, &batch, &inputs());
+        assert_eq!((found.status, found.observed), (status, Some(7e66.into())), "{max}");
     }
 }

@@ -55,10 +55,6 @@ impl Number {
         self
     }
 
-    pub(crate) fn is_negative(&self) -> bool {
-        self.negative
-    }
-
     pub(crate) fn digit_count(&self) -> usize {
         self.digits.len()
     }

@@ -111,7 +111,6 @@ fn holds(kind: &Kind, value: &Value) -> bool {
             exponent >= 0 && digits.len() as i32 + exponent < i32::from(Kind::precision(*bits))
         }
         (Kind::Float(32), Value::Float(value)) => f64::from(*value as f32) == *value,
-        (Kind::Float(64), Value::Float(_)) => true,
         (Kind::Time(unit) | Kind::Instant(unit, _) | Kind::Duration(unit), value) => match value {
             Value::Time(n) | Value::Instant(n) | Value::Duration(n) => {
                 n % nanos(*unit) == 0 && i64::try_from(n / nanos(*unit)).is_ok()
@@ -121,6 +120,6 @@ fn holds(kind: &Kind, value: &Value) -> bool {
         (Kind::Date(32), Value::Date(_)) => true,
         (Kind::Date(_), Value::Date(days)) => days.checked_mul(86_400_000).is_some(),
         (Kind::FixedBytes(n), Value::Bytes(bytes)) => bytes.len() == *n,
-        (kind, _) => !matches!(kind, Kind::Float(_)),
+        (kind, _) => !matches!(kind, Kind::Float(16)),
     }
 }

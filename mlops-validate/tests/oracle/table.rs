@@ -146,15 +146,6 @@ impl Table {
         let ranges = cuts.windows(2).map(|pair| (pair[0], pair[1]));
         ranges.map(|range| self.batch(schema, layouts, range, rng)).collect()
     }
-
-    /// The same rows in another order.
-    pub(crate) fn reordered(&self, order: &[usize]) -> Self {
-        let columns = self.columns.iter().map(|column| Column {
-            values: order.iter().map(|row| column.values[*row].clone()).collect(),
-            ..column.clone()
-        });
-        Self { columns: columns.collect(), rows: self.rows }
-    }
 }
 
 fn part(value: &Value, number: usize) -> Value {
