@@ -118,7 +118,7 @@ pub(crate) fn files(sizes: &Sizes) {
             continue;
         }
         std::fs::create_dir_all(&sizes.dir).unwrap();
-        let (schema, properties) = (schema(), properties());
+        let (schema, properties) = (schema(), Some(properties()));
         let mut writer =
             ArrowWriter::try_new(File::create(&orders).unwrap(), Arc::clone(&schema), properties)
                 .unwrap();
@@ -149,7 +149,7 @@ pub(crate) fn customers_path(dir: &Path) -> PathBuf {
     dir.join("customers.parquet")
 }
 
-fn properties() -> Option<WriterProperties> {
+fn properties() -> WriterProperties {
     let properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
         .set_max_row_group_row_count(Some(GROUP_ROWS as usize))
@@ -160,7 +160,7 @@ fn properties() -> Option<WriterProperties> {
     let with = |properties: parquet::file::properties::WriterPropertiesBuilder, column: &str| {
         properties.set_column_dictionary_enabled(column.into(), true)
     };
-    Some(short.into_iter().fold(properties, with).build())
+    short.into_iter().fold(properties, with).build()
 }
 
 fn groups(rows: u64) -> impl Iterator<Item = Range<u64>> {

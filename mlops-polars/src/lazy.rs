@@ -129,3 +129,38 @@ fn run(frame: LazyFrame, sender: Sender<Word>) -> PolarsResult<()> {
     let query = frame.sink_batches(hand_over, in_order, None)?;
     query.collect_with_engine(Engine::Streaming).map(drop)
 }
+
+// Here, because the other tests of streams are in a process that needs much memory for other things.
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use polars::df;
+    use polars::prelude::{IntoLazy, UnionArgs, col, concat, lit};
+
+    use super::*;
+
+    /// The most memory that this process had, in bytes.
+    fn peak() -> usize {
+        let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("the kernel's");
+        let kibibytes = line.split_whitespace().nth(1).expect("a number");
+        kibibytes.parse::<usize>().expect("a number") * 1024
+    }
+
+    #[test]
+    fn memory_does_not_grow_with_the_rows() {
+        // 40 million rows of two columns, 640 MB if they were there at once.
+        let part = df!("n" => (0..500_000_i64).collect::<Vec<_>>()).unwrap().lazy();
+        let query = concat(vec![part; 80], UnionArgs::default())
+            .unwrap()
+            .with_column((col("n") + lit(1)).alias("next"));
+        let (_, mut batches) = stream(query).unwrap();
+        let before = peak();
+        let mut rows = 0;
+        while let Some(batch) = block_on(batches.next()) {
+            rows += batch.unwrap().num_rows();
+        }
+        assert_eq!(rows, 40_000_000);
+        let grown = peak().saturating_sub(before);
+        assert!(grown < 256 << 20, "{} MiB more", grown >> 20);
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! Bits past the last row are 0 in every mask, so that counting needs no length.
 
-use arrow::buffer::{BooleanBuffer, NullBuffer};
+use arrow::buffer::NullBuffer;
 
 /// How many words `rows` bits take.
 #[inline]
@@ -94,13 +94,6 @@ pub(crate) fn and(mask: &mut [u64], other: &[u64]) {
 pub(crate) fn and_not(mask: &mut [u64], other: &[u64]) {
     for (word, other) in mask.iter_mut().zip(other) {
         *word &= !other;
-    }
-}
-
-/// Sets in `mask` every bit of an Arrow buffer.
-pub(crate) fn or_buffer(mask: &mut [u64], buffer: &BooleanBuffer) {
-    for (word, bits) in mask.iter_mut().zip(buffer.bit_chunks().iter_padded()) {
-        *word |= bits;
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod input;
 mod pool;
+mod profile;
 mod progress;
 #[cfg_attr(
     not(feature = "files"),
@@ -200,6 +201,8 @@ impl Engine {
         let data = asked.data.take().unwrap_or_else(|| Data::files([""; 0]));
         if asked.options.quarantine.is_some() {
             scan::check_quarantine(suite, &data)?;
+            #[cfg(feature = "files")]
+            self.check_overwriting(&data, asked)?;
         }
         let (input, source) = self.open(data, unread::asks_for_source(suite)).await?;
         let references = self.references(suite, input.schema(), asked, rows).await?;
@@ -225,6 +228,31 @@ impl Engine {
             .with_hint("let `unique` remember its keys, or write the stream to files first"));
         }
         Ok(Prepared { plan, input })
+    }
+
+    /// The quarantine must not take the place of what is read.
+    #[cfg(feature = "files")]
+    fn check_overwriting(&self, data: &Data, asked: &Asked) -> Result<()> {
+        let Some(quarantine) = &asked.options.quarantine else { return Ok(()) };
+        let target = self.stores.place(quarantine)?;
+        for read in std::iter::once(data).chain(asked.references.values()) {
+            let Data::Files(urls, _) = read else { continue };
+            for url in urls {
+                let source = self.stores.place(url)?;
+                let same_store = source.store.to_string() == target.store.to_string();
+                let inside = source.is_folder && target.path.prefix_matches(&source.path);
+                if same_store && (inside || source.path == target.path) {
+                    return Err(Error::invalid(
+                        "validate",
+                        "the quarantine would overwrite what is read",
+                    )
+                    .with("quarantine", quarantine)
+                    .with("read", url)
+                    .with_hint("write failing rows to a place of their own"));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Scans the data, and what has to be scanned again.

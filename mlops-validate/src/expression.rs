@@ -86,7 +86,8 @@ fn values(parameters: &BTreeMap<String, Literal>) -> Parameters {
     parameters.iter().fold(Parameters::new(), |values, (name, value)| match value {
         Literal::Bool(value) => values.with(name, *value),
         Literal::Int(value) => values.with(name, *value),
-        Literal::UInt(value) => values.with(name, *value as f64),
+        // Past 2⁶³ a parameter would be a float, and not exact.
+        Literal::UInt(value) => values.with(name, value.to_string()),
         Literal::Float(value) => values.with(name, *value),
         Literal::Text(value) => values.with(name, value.as_str()),
     })
@@ -128,11 +129,12 @@ impl RowRule for ExpressionRule {
 
 /// Sets the bits of rows whose value is NaN.
 fn or_nan(column: &dyn arrow::array::Array, mask: &mut [u64]) {
-    use arrow::array::AsArray;
+    use arrow::array::{ArrowPrimitiveType, AsArray};
     use arrow::datatypes::{Float16Type, Float32Type, Float64Type};
     match column.data_type() {
         DataType::Float16 => {
-            bits::or_failing(mask, column.as_primitive::<Float16Type>().values(), |v| v.is_nan());
+            let is_nan = <Float16Type as ArrowPrimitiveType>::Native::is_nan;
+            bits::or_failing(mask, column.as_primitive::<Float16Type>().values(), is_nan);
         }
         DataType::Float32 => {
             bits::or_failing(mask, column.as_primitive::<Float32Type>().values(), f32::is_nan);

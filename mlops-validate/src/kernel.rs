@@ -9,7 +9,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef};
+use arrow::array::ArrayRef;
 use mlops_core::Result;
 use mlops_core::validation::{Counts, Sample, Status};
 use serde_json::Value;
@@ -195,13 +195,6 @@ pub(crate) struct ColumnFacts {
     pub(crate) no_nan: bool,
     /// Values, of the column's type or of its dictionary's, among which all values are.
     pub(crate) values: Option<ArrayRef>,
-}
-
-impl ColumnFacts {
-    /// The two ends, in one array.
-    pub(crate) fn ends(&self) -> Option<&dyn Array> {
-        self.ends.as_deref()
-    }
 }
 
 /// What facts say about a rule.

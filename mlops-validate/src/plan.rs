@@ -24,7 +24,7 @@ use crate::memory::Memory;
 use crate::reference::Reference;
 use crate::slots::Slots;
 use crate::source::SourceFacts;
-use crate::state::State;
+use crate::state::{Spare, State};
 use crate::stats::Profile;
 use crate::tally::SampleColumn;
 
@@ -53,6 +53,17 @@ pub struct Inputs {
 }
 
 impl Inputs {
+    /// A digest of what decides besides suite and data, the instant apart.
+    pub(crate) fn digest(&self) -> [u8; 32] {
+        let references: Vec<(&String, u64)> =
+            self.references.iter().map(|(name, reference)| (name, reference.rows())).collect();
+        let profiles: Vec<(&String, String)> =
+            self.profiles.iter().map(|(name, profile)| (name, profile.to_json())).collect();
+        let all = (references, profiles, &self.history, &self.parameters);
+        let json = serde_json::to_vec(&all).unwrap_or_default();
+        *blake3::hash(&json).as_bytes()
+    }
+
     /// Nothing, at `now`; five samples a check.
     pub fn new(now: Instant) -> Self {
         Self {
@@ -78,12 +89,15 @@ pub struct Plan(pub(crate) Arc<Compiled>);
 pub(crate) struct Compiled {
     pub(crate) suite: Suite,
     pub(crate) suite_digest: Digest,
+    /// Of what the rules asked for besides the data.
+    pub(crate) inputs_digest: [u8; 32],
     pub(crate) now: Instant,
     pub(crate) slots: Slots,
     pub(crate) filters: Vec<Condition>,
     pub(crate) folds: Vec<PlannedFold>,
     pub(crate) checks: Vec<PlannedCheck>,
     pub(crate) samples: usize,
+    pub(crate) spare: Spare,
 }
 
 /// A fold, and the rows that go in.
@@ -138,6 +152,11 @@ pub(crate) enum Body {
 
 /// What a check makes of memories.
 pub(crate) trait Conclude: Debug + Send + Sync {
+    /// Whether rows are to be blamed for what it finds, in a second pass.
+    fn blames_rows(&self) -> bool {
+        false
+    }
+
     /// Says what was found.
     fn conclude(&self, seen: &Seen<'_>) -> Finding;
 }

@@ -18,6 +18,7 @@ const MAGIC: &[u8; 8] = b"mlopsvs1";
 struct Saved<T> {
     suite: [u8; 32],
     schema: [u8; 32],
+    inputs: [u8; 32],
     next_row: u64,
     seen: T,
 }
@@ -31,13 +32,15 @@ impl State {
         let saved = Saved {
             suite: self.plan.0.suite_digest.0,
             schema: schema_digest(self.plan.schema()),
+            inputs: self.plan.0.inputs_digest,
             next_row: self.next_row,
             seen: &self.seen,
         };
-        postcard::to_extend(&saved, MAGIC.to_vec()).map_err(|source| {
+        let body = postcard::to_allocvec(&saved).map_err(|source| {
             Error::new(mlops_core::ErrorKind::Internal, "validate.state", "cannot be written")
                 .with_source(source)
-        })
+        })?;
+        Ok([&MAGIC[..], blake3::hash(&body).as_bytes(), &body].concat())
     }
 
     /// Reads what [`State::to_bytes`] wrote.
@@ -74,16 +77,23 @@ impl State {
         let rest = bytes
             .strip_prefix(MAGIC)
             .ok_or_else(|| corrupt("these bytes are no state of a validation"))?;
+        let (_, rest) = rest
+            .split_first_chunk::<32>()
+            .filter(|(digest, body)| blake3::hash(body) == **digest)
+            .ok_or_else(|| corrupt("the state is damaged: its digest is another"))?;
         let saved: Saved<Tallies> = postcard::from_bytes(rest)
             .map_err(|source| corrupt("the state cannot be read").with_source(source))?;
         let other = |what| {
             Error::invalid("validate.state", "the state is of another plan")
                 .with("differs", what)
                 .with("suite", &plan.0.suite.name)
-                .with_hint("states merge if suite and schema are the same")
+                .with_hint("states merge if suite, schema and inputs are the same")
         };
         if saved.suite != plan.0.suite_digest.0 {
             return Err(other("suite"));
+        }
+        if saved.inputs != plan.0.inputs_digest {
+            return Err(other("parameters, references, profiles or history"));
         }
         if saved.schema != schema_digest(plan.schema()) {
             return Err(other("schema"));

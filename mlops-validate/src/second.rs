@@ -15,16 +15,11 @@ use mlops_core::validation::{Basis, NullPolicy, Status};
 
 use crate::kernel::{Finding, RowRule};
 use crate::plan::{Body, Compiled, Plan, PlannedCheck, PlannedFold};
-use crate::state::{State, Todo};
+use crate::state::{Spare, State, Todo};
 use crate::tally::SampleColumn;
 
 /// A rule that blames rows, and its slots.
 type Blaming = (Arc<dyn RowRule>, Vec<usize>);
-
-/// Whether the plan has rules that blame rows only in a second pass.
-pub(crate) fn needs_second_pass(plan: &Plan) -> bool {
-    plan.0.folds.iter().any(|fold| fold.fold.blames_later())
-}
 
 /// Whether the plan has rules that come to no verdict without a second pass.
 pub(crate) fn needs_two_passes(plan: &Plan) -> bool {
@@ -106,19 +101,24 @@ impl State {
             Plan(Arc::new(Compiled {
                 suite: plan.suite.clone(),
                 suite_digest: plan.suite_digest,
+                inputs_digest: plan.inputs_digest,
                 now: plan.now,
                 slots: plan.slots.clone(),
                 filters: plan.filters.clone(),
                 folds: Vec::new(),
                 checks,
                 samples: plan.samples,
+                spare: Spare::default(),
             }))
         })
     }
 
     fn blaming_rule(&self, body: &Body) -> Option<Blaming> {
-        let Body::Folds { folds, .. } = body else { return None };
+        let Body::Folds { folds, conclude } = body else { return None };
         let [fold] = folds.as_slice() else { return None };
+        if !conclude.blames_rows() {
+            return None;
+        }
         let planned = &self.plan.0.folds[*fold];
         if !planned.fold.blames_later() {
             return None;
@@ -130,7 +130,7 @@ impl State {
     /// Takes over the failing rows that a plan of [`State::blaming`] has found.
     pub(crate) fn blamed(&mut self, found: Self) {
         for ((mine, theirs), check) in
-            self.seen.tallies.iter_mut().zip(found.seen.tallies).zip(&self.plan.0.checks)
+            self.seen.counted.iter_mut().zip(found.seen.counted).zip(&self.plan.0.checks)
         {
             if matches!(check.body, Body::Folds { .. }) {
                 mine.samples = theirs.samples;
@@ -142,7 +142,7 @@ impl State {
     /// there are rows to blame for the `first` state's findings, or as are wanted.
     pub(crate) fn has_enough_samples(&self, first: &Self) -> bool {
         let most = self.plan.0.samples as u64;
-        self.plan.0.checks.iter().zip(&self.seen.tallies).enumerate().all(
+        self.plan.0.checks.iter().zip(&self.seen.counted).enumerate().all(
             |(number, (check, tally))| {
                 let Body::Rows { .. } = check.body else { return true };
                 tally.samples.len() as u64 >= first.rows_to_blame(number).min(most)

@@ -286,12 +286,10 @@ pub(crate) fn value_type(data_type: &DataType) -> &DataType {
 #[cold]
 fn missing(name: &str, names: &[&str]) -> Error {
     let error = Error::invalid("suite", "the data has no such column").with("column", name);
-    match nearest(name, names.iter().copied()) {
-        Some(near) => error.with_hint(format!("there is {near:?}")),
-        None => {
-            let few: Vec<&str> = names.iter().copied().take(20).collect();
-            let more = if names.len() > few.len() { ", …" } else { "" };
-            error.with_hint(format!("there are {}{more}", few.join(", ")))
-        }
+    if let Some(near) = nearest(name, names.iter().copied()) {
+        return error.with_hint(format!("there is {near:?}"));
     }
+    let few: Vec<&str> = names.iter().copied().take(20).collect();
+    let more = if names.len() > few.len() { ", …" } else { "" };
+    error.with_hint(format!("there are {}{more}", few.join(", ")))
 }

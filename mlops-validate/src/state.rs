@@ -5,10 +5,14 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use arrow::array::{ArrayRef, RecordBatch};
-use mlops_core::validation::{Counts, Evidence, Outcome, Report, Severity, Status};
+use mlops_core::validation::{
+    Aggregate, Anomaly, Counts, Evidence, Expected, Function, Metric, Outcome, Report, Rule,
+    Severity, Status,
+};
 use mlops_core::{Error, Result};
 
 use crate::bits;
@@ -26,7 +30,7 @@ pub struct State {
     pub(crate) plan: Plan,
     pub(crate) seen: Tallies,
     pub(crate) next_row: u64,
-    scratch: Scratch,
+    scratch: Box<Scratch>,
 }
 
 /// What is kept: everything of a state but scratch.
@@ -35,7 +39,7 @@ pub(crate) struct Tallies {
     pub(crate) rows: u64,
     pub(crate) rows_failed: u64,
     /// By check; those of checks that judge no rows stay 0.
-    pub(crate) tallies: Vec<Tally>,
+    pub(crate) counted: Vec<Tally>,
     /// By check: what row rules remember.
     pub(crate) notes: Vec<Memory>,
     /// By fold.
@@ -48,14 +52,37 @@ pub(crate) struct Tallies {
     pub(crate) let_in: Vec<u64>,
 }
 
-/// Buffers that are used again.
+/// Buffers that are used again, from chunk to chunk and, one set of a plan, from state to state: a row
+/// at serving time would spend a good part of its time making them.
 #[derive(Debug, Default)]
-struct Scratch {
+pub(crate) struct Scratch {
     columns: Vec<Option<ArrayRef>>,
     filters: Vec<Vec<u64>>,
     caches: Vec<Cache>,
     judged: Judged,
     any_failed: Vec<u64>,
+}
+
+/// The buffers of a state that is done, for the next.
+#[derive(Debug, Default)]
+pub(crate) struct Spare(Mutex<Option<Box<Scratch>>>);
+
+impl Spare {
+    /// Nobody waits: who finds it locked makes buffers of their own.
+    fn take(&self) -> Box<Scratch> {
+        self.0.try_lock().ok().and_then(|mut spare| spare.take()).unwrap_or_default()
+    }
+
+    fn give_back(&self, mut scratch: Box<Scratch>) {
+        // Nothing of the data may live on.
+        scratch.columns.clear();
+        for cache in &mut scratch.caches {
+            cache.values = None;
+        }
+        if let Ok(mut spare) = self.0.try_lock() {
+            *spare = Some(scratch);
+        }
+    }
 }
 
 /// Which checks and folds still need the values of some rows.
@@ -131,14 +158,15 @@ impl State {
         let seen = Tallies {
             rows: 0,
             rows_failed: 0,
-            tallies: vec![Tally::default(); checks.len()],
+            counted: vec![Tally::default(); checks.len()],
             notes: checks.iter().map(|check| note(&check.body)).collect(),
             memories: folds.iter().map(|fold| fold.fold.memory()).collect(),
             folded_by_statistics: vec![0; folds.len()],
             fold_nanos: vec![0; folds.len()],
             let_in: vec![0; filters.len()],
         };
-        Self { plan, seen, next_row: first_row, scratch: Scratch::default() }
+        let scratch = plan.0.spare.take();
+        Self { plan, seen, next_row: first_row, scratch }
     }
 
     /// How many rows it has seen.
@@ -190,7 +218,7 @@ impl State {
     ) -> Result<()> {
         let Self { plan, seen, scratch, .. } = self;
         let plan = &*plan.0;
-        let Scratch { columns, filters, caches, judged, any_failed } = scratch;
+        let Scratch { columns, filters, caches, judged, any_failed } = &mut **scratch;
         let rows = batch.num_rows();
         plan.slots.fill(batch, |slot| slots[slot], columns)?;
         let chunk = Chunk { columns: &columns[..], rows, first_row };
@@ -211,7 +239,7 @@ impl State {
                 continue;
             }
             let began = timed.then(std::time::Instant::now);
-            let tally = &mut seen.tallies[number];
+            let tally = &mut seen.counted[number];
             judged.reset(rows);
             rule.judge(&chunk, &mut caches[number], judged)?;
             let eligible = check.filter.map(|filter| &filters[filter][..]);
@@ -258,7 +286,7 @@ impl State {
                 continue;
             }
             let Proof::Counted { failed, null } = rule.prove(facts) else { continue };
-            let tally = &mut self.seen.tallies[number];
+            let tally = &mut self.seen.counted[number];
             let fails =
                 failed > 0 || null > 0 && *nulls == mlops_core::validation::NullPolicy::Fail;
             // A failing row is worth reading as long as samples of it are wanted.
@@ -290,13 +318,14 @@ impl State {
     /// `Invalid` if the states are of different plans.
     pub fn merge(self, other: Self) -> Result<Self> {
         let (a, b) = (&self.plan.0, &other.plan.0);
-        if !std::sync::Arc::ptr_eq(a, b)
-            && (a.suite_digest != b.suite_digest || a.slots.schema() != b.slots.schema())
-        {
+        let differ = a.suite_digest != b.suite_digest
+            || a.inputs_digest != b.inputs_digest
+            || a.slots.schema() != b.slots.schema();
+        if !std::sync::Arc::ptr_eq(a, b) && differ {
             return Err(Error::invalid("validate.merge", "the states are of different plans")
                 .with("suite", &a.suite.name)
                 .with("other suite", &b.suite.name)
-                .with_hint("states merge if suite and schema are the same"));
+                .with_hint("states merge if suite, schema, parameters, references, profiles and history are the same"));
         }
         let samples = a.samples;
         let seen = self.seen.merge(other.seen, samples)?;
@@ -320,9 +349,11 @@ impl State {
     pub(crate) fn conclude(mut self, took: Duration) -> Report {
         let plan = self.plan.clone();
         let plan = &*plan.0;
+        plan.spare.give_back(std::mem::take(&mut self.scratch));
         let metrics = RefCell::new(BTreeMap::from([("rows()".to_owned(), self.seen.rows as f64)]));
         let outcomes: Vec<Outcome> =
             (0..plan.checks.len()).map(|number| self.outcome(plan, number, &metrics)).collect();
+        let rows_failed = self.knows_failing_rows(&outcomes).then_some(self.seen.rows_failed);
         Report {
             suite: plan.suite.name.clone(),
             suite_version: plan.suite.version,
@@ -331,7 +362,7 @@ impl State {
             data: None,
             data_digest: None,
             rows: self.seen.rows,
-            rows_failed: self.seen.rows_failed,
+            rows_failed,
             at: plan.now,
             nanos: took.as_nanos() as u64,
             bytes: None,
@@ -340,6 +371,18 @@ impl State {
             metrics: metrics.into_inner(),
             library: env!("CARGO_PKG_VERSION").to_owned(),
         }
+    }
+
+    /// Whether every failing row of a check of severity `error` was seen in the pass that counts them.
+    fn knows_failing_rows(&self, outcomes: &[Outcome]) -> bool {
+        outcomes.iter().zip(&self.plan.0.checks).zip(&self.seen.counted).all(
+            |((outcome, check), tally)| match check.body {
+                _ if outcome.severity != Severity::Error => true,
+                Body::Rows { .. } => tally.failed_unread == 0,
+                Body::Folds { .. } => outcome.counts.failed == 0,
+                Body::Fixed(..) => true,
+            },
+        )
     }
 
     fn outcome(
@@ -357,7 +400,7 @@ impl State {
                 (finding.clone(), Evidence { basis: *basis, rows_by_statistics: 0 }, 0)
             }
             Body::Rows { rule, .. } => {
-                let tally = &mut self.seen.tallies[number];
+                let tally = &mut self.seen.counted[number];
                 let Counts { judged, failed, .. } = tally.counts;
                 let status = match judged {
                     0 => Status::Vacuous,
@@ -383,7 +426,7 @@ impl State {
                     filter: asked.filter.as_deref(),
                 };
                 let mut finding = conclude.conclude(&seen);
-                let blamed = self.seen.tallies[number].take_samples();
+                let blamed = self.seen.counted[number].take_samples();
                 if !blamed.is_empty() {
                     finding.samples = blamed;
                 }
@@ -393,6 +436,17 @@ impl State {
                 let evidence = evidence(decided.unwrap_or(0), rows.max(1));
                 (finding, evidence, nanos + elapsed(began))
             }
+        };
+        let finding = if shows_a_value(&asked.rule) && hides_one_of(plan, check, &asked.rule) {
+            if let Rule::Aggregate(Aggregate { of, .. }) | Rule::Anomaly(Anomaly { of, .. }) =
+                &asked.rule
+            {
+                let name = of.to_string();
+                metrics.borrow_mut().retain(|metric, _| !metric.starts_with(&name));
+            }
+            Finding { observed: Some("(redacted)".into()), detail: None, ..finding }
+        } else {
+            finding
         };
         Outcome {
             check: check.name.clone(),
@@ -421,7 +475,7 @@ impl Tallies {
                     .zip(b)
                     .all(|(a, b)| std::mem::discriminant(a) == std::mem::discriminant(b))
         };
-        self.tallies.len() == other.tallies.len()
+        self.counted.len() == other.counted.len()
             && kinds(&self.notes, &other.notes)
             && kinds(&self.memories, &other.memories)
             && self.folded_by_statistics.len() == other.folded_by_statistics.len()
@@ -437,10 +491,10 @@ impl Tallies {
         Ok(Self {
             rows: self.rows + other.rows,
             rows_failed: self.rows_failed + other.rows_failed,
-            tallies: self
-                .tallies
+            counted: self
+                .counted
                 .into_iter()
-                .zip(other.tallies)
+                .zip(other.counted)
                 .map(|(a, b)| a.merge(b, samples))
                 .collect(),
             notes: both(self.notes, other.notes)?,
@@ -450,6 +504,36 @@ impl Tallies {
             let_in: sum(self.let_in, other.let_in),
         })
     }
+}
+
+/// Whether what the rule observes is a value of the column, not something made of many.
+fn shows_a_value(rule: &Rule) -> bool {
+    let is_value = |metric: &Metric| {
+        matches!(
+            metric.function(),
+            Function::Min | Function::Max | Function::Quantile | Function::ApproxQuantile
+        )
+    };
+    match rule {
+        Rule::Aggregate(rule) => {
+            let other = match &rule.equals {
+                Some(Expected::Same { metric } | Expected::Reference { metric, .. }) => {
+                    is_value(metric)
+                }
+                _ => false,
+            };
+            is_value(&rule.of) || other
+        }
+        Rule::Anomaly(rule) => is_value(&rule.of),
+        Rule::Freshness(_) => true,
+        _ => false,
+    }
+}
+
+/// Whether a column that the rule names may not be shown.
+fn hides_one_of(plan: &Compiled, check: &crate::plan::PlannedCheck, rule: &Rule) -> bool {
+    let columns = rule.columns();
+    check.redacted.iter().any(|slot| columns.contains(&plan.slots.path(*slot)))
 }
 
 fn elapsed(began: Option<std::time::Instant>) -> u64 {

@@ -1,6 +1,7 @@
 //! What is counted for every rule that judges rows.
 
 use arrow::array::{Array, ArrayRef, make_array};
+use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use mlops_core::validation::{Counts, NullPolicy, Sample};
@@ -22,6 +23,8 @@ pub(crate) struct Tally {
     /// The failing rows of the smallest numbers, in no order.
     pub(crate) samples: Vec<RowSample>,
     pub(crate) by_statistics: u64,
+    /// Failing rows of which only the number is known.
+    pub(crate) failed_unread: u64,
     pub(crate) nanos: u64,
 }
 
@@ -84,6 +87,7 @@ impl Tally {
         self.counts.judged += rows - skipped;
         self.counts.skipped += skipped;
         self.counts.failed += failed;
+        self.failed_unread += failed;
         self.by_statistics += rows;
     }
 
@@ -128,6 +132,7 @@ impl Tally {
         self.counts.skipped += other.counts.skipped;
         self.counts.filtered += other.counts.filtered;
         self.by_statistics += other.by_statistics;
+        self.failed_unread += other.failed_unread;
         self.nanos += other.nanos;
         self.samples.extend(other.samples);
         self.samples.sort_unstable();
@@ -163,6 +168,10 @@ pub(crate) fn display(column: &ArrayRef, row: usize) -> Option<String> {
     };
     if null {
         return None;
+    }
+    if let DataType::Dictionary(_, values) = column.data_type() {
+        // As the value would be shown that it stands for.
+        return display(&cast(&column.slice(row, 1), values).ok()?, 0);
     }
     if let DataType::Timestamp(unit, Some(_)) = column.data_type() {
         // Names of zones would need a table of them; the values are UTC whatever the name.

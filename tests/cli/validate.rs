@@ -215,6 +215,128 @@ fn a_suite_is_proposed_from_a_profile_with_reasons() {
 }
 
 #[test]
+fn a_profile_of_files_is_that_of_their_rows_in_order() {
+    let store = with_data();
+    let ids = |from: i64, to: i64| -> String { (from..=to).map(|id| format!("{id}\n")).collect() };
+    put(&store, "ids/1.csv", &format!("id\n{}", ids(1, 20_000)));
+    put(&store, "ids/2.csv", &format!("id\n{}", ids(20_001, 20_300)));
+    put(
+        &store,
+        "ids.jsonl",
+        &(1..=20_300).map(|id| format!("{{\"id\":{id}}}\n")).collect::<String>(),
+    );
+    let ids = Arc::new(Int64Array::from_iter_values(1..=20_300)) as ArrayRef;
+    let batch = RecordBatch::try_from_iter([("id", ids)]).unwrap();
+    let mut whole = Profile::of(batch.schema_ref());
+    whole.update(&batch).unwrap();
+    assert_eq!(store.done("suite profile ids/ --out p.json"), "p.json: 20300 rows, 1 column\n");
+    assert_eq!(Profile::from_json(&file(&store, "p.json")).unwrap(), whole);
+    assert_eq!(store.done("suite profile ids/"), file(&store, "p.json"));
+    let suite = store.done("suite suggest p.json --name ids");
+    assert!(suite.contains("check: unique"), "{suite}");
+    for data in ["ids/", "ids/1.csv ids/2.csv", "ids.jsonl", "ids.jsonl --as json"] {
+        assert_eq!(store.done(&format!("suite suggest {data} --name ids")), suite, "{data}");
+        let written = format!("suite suggest {data} --name ids --out ids.jsonl");
+        assert_eq!(code_of(&store, &written), if data.contains("jsonl") { 2 } else { 0 });
+        put(
+            &store,
+            "ids.jsonl",
+            &(1..=20_300).map(|id| format!("{{\"id\":{id}}}\n")).collect::<String>(),
+        );
+    }
+    assert_eq!(code_of(&store, "suite profile away.csv --out q.json"), 4);
+    assert!(!store.path().join("q.json").exists());
+}
+
+#[test]
+fn what_is_written_never_replaces_what_is_read_or_written_besides() {
+    let store = with_data();
+    put(&store, "folder/part.csv", FIT);
+    put(&store, "p.json", "{}");
+    let link = store.path().join("link.csv");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(store.path().join("fit.csv"), &link).unwrap();
+    #[cfg(not(unix))]
+    fs::hard_link(store.path().join("fit.csv"), &link).unwrap();
+    let mut refused = vec![
+        ("--html ./fit.csv", "--html ./fit.csv", "DATA fit.csv"),
+        ("--quarantine folder/../fit.csv", "--quarantine folder/../fit.csv", "DATA fit.csv"),
+        ("--report orders.yaml", "--report orders.yaml", "--suite orders.yaml"),
+        ("--junit bad.csv --reference r=bad.csv", "--junit bad.csv", "--reference bad.csv"),
+        ("--markdown p.json --profile p=p.json", "--markdown p.json", "--profile p.json"),
+        ("--report h.json --history ./h.json", "--report h.json", "--history ./h.json"),
+        ("--html r --junit ./r", "--junit ./r", "--html r"),
+        ("--html r --quarantine ./r", "--quarantine ./r", "--html r"),
+        ("--html folder/r --reference r=folder/", "--html folder/r", "--reference folder/"),
+        ("--report -", "--report -", ""),
+        ("--quarantine -", "--quarantine -", ""),
+        ("--html away/r.html", "--html away/r.html", ""),
+        ("--quarantine away/q.parquet", "--quarantine away/q.parquet", ""),
+        ("--html folder", "--html folder", ""),
+    ];
+    if cfg!(unix) {
+        refused.push(("--html link.csv", "--html link.csv", "DATA fit.csv"));
+    }
+    for (args, output, other) in refused {
+        let args = format!("validate fit.csv --suite orders.yaml {args}");
+        let (code, error) = store.refused(&args);
+        assert_eq!((code, &error["kind"]), (1, &json!("invalid")), "{args}");
+        assert_eq!(error["context"]["output"], output, "{args}");
+        let named = error["context"].get("input").or(error["context"].get("other"));
+        assert_eq!(named.map_or("", |named| named.as_str().unwrap()), other, "{args}");
+    }
+    assert_eq!(file(&store, "fit.csv"), FIT);
+    assert_eq!(file(&store, "orders.yaml"), SUITE);
+    for name in ["r", "h.json", "away", "folder/r"] {
+        assert!(!store.path().join(name).exists(), "{name}");
+    }
+    // Hidden files of a folder are not read.
+    let args = "validate folder/ --suite orders.yaml --html folder/_report.html";
+    assert_eq!(code_of(&store, args), 0);
+}
+
+#[test]
+fn strict_is_the_same_in_every_form_of_the_report() {
+    let store = with_data();
+    put(&store, "none.csv", "id,total\n");
+    let files = "--junit r.xml --report r.json --history h.json";
+    for (data, expected) in [("bad", 2), ("none", 2), ("fit", 0)] {
+        let args = format!("validate {data}.csv --suite warn.yaml --strict {files}");
+        assert_eq!(code_of(&store, &args), expected, "{data}");
+        let report: Value = serde_json::from_str(&file(&store, "r.json")).unwrap();
+        assert_eq!(report["verdict"], if expected == 2 { "failed" } else { "passed" }, "{data}");
+        assert_eq!(file(&store, "r.xml").contains("<failure"), expected == 2, "{data}");
+        assert_eq!(store.path().join("h.json").exists(), expected == 0, "{data}");
+    }
+    let (_, error) = store.refused("validate bad.csv --suite warn.yaml --strict");
+    assert_eq!(error["context"]["checks"], "no bad totals");
+    put(&store, "pass.yaml", &format!("on_empty: pass{SUITE}"));
+    assert_eq!(code_of(&store, "validate none.csv --suite pass.yaml --strict"), 0);
+}
+
+#[test]
+fn the_verdict_and_the_other_files_survive_one_that_cannot_be_written() {
+    let store = with_data();
+    // With the suffix of a half file, the name is longer than names may be.
+    let args =
+        format!("validate fit.csv --suite orders.yaml --html {} --markdown r.md", "r".repeat(254));
+    let output = store.mlops(&args);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("All 2 checks passed."));
+    assert!(file(&store, "r.md").contains("`orders` version 2"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reader_that_has_seen_enough_does_not_change_the_exit_code() {
+    let store = with_data();
+    let line = "(mlops validate bad.csv --suite orders.yaml --html r.html; echo $? > code) | true";
+    assert_eq!(store.shell(line).1, 0);
+    assert_eq!(file(&store, "code"), "2\n");
+    assert!(store.path().join("r.html").exists());
+}
+
+#[test]
 fn a_looser_suite_can_be_refused() {
     let store = with_data();
     for (old, new, expected) in

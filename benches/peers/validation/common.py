@@ -14,7 +14,8 @@ N = int(sys.argv[1])
 ORDERS, CUSTOMERS = f"{DATA}/orders_{N}.parquet", f"{DATA}/customers.parquet"
 TRUTH = json.load(open(f"{DATA}/truth_{N}.json"))
 WRONG = TRUTH["violations"]
-CHECKS = list(WRONG)
+CHECKS = ["nn_order_id", "nn_customer_id", "nn_sku", "uniq_order_id", "rng_quantity", "rng_price", "rng_discount", "set_status", "re_email", "cross_ship", "fk_customer", "sum_total"]
+assert set(CHECKS) == set(WRONG)
 LOW, HIGH = TRUTH["sum_total"] * (1 - 1e-9), TRUTH["sum_total"] * (1 + 1e-9)
 STATUS = ["new", "paid", "packed", "shipped", "delivered", "returned"]
 EMAIL = r"^u[0-9]+@[a-z0-9.]+\.[a-z]{2,3}$"

@@ -64,7 +64,6 @@ impl Mostly {
     }
 
     /// Whether this is [`Mostly::ALL`].
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's `skip_serializing_if` asks so")]
     pub fn is_all(&self) -> bool {
         *self == Self::ALL
     }

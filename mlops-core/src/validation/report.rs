@@ -67,9 +67,11 @@ pub struct Report {
     pub data_digest: Option<Key>,
     /// How many rows there are.
     pub rows: u64,
-    /// How many rows failed a check of [`Severity::Error`] that blames rows in the first pass; rows of
-    /// which statistics knew only the number are not among them.
-    pub rows_failed: u64,
+    /// How many rows fail some check of [`Severity::Error`], those among them that its tolerance lets
+    /// through; nothing where one pass cannot know: a key that is there twice, or rows of which the
+    /// statistics of a file told only the number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows_failed: Option<u64>,
     /// When the validation began.
     pub at: Instant,
     /// How long it took, in nanoseconds.

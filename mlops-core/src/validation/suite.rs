@@ -70,6 +70,7 @@ fn one() -> u32 {
     1
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's `skip_serializing_if` asks so")]
 fn is_default(on_empty: &OnEmpty) -> bool {
     *on_empty == OnEmpty::default()
 }

@@ -117,31 +117,3 @@ fn a_stream_that_is_dropped_stops_its_query() {
     let (_, stream) = open(numbers(1000));
     assert_eq!(read(stream).unwrap().len(), 1);
 }
-
-/// The most memory that this process had, in bytes.
-#[cfg(target_os = "linux")]
-fn peak() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn memory_does_not_grow_with_the_rows() {
-    // 40 million rows of two columns, 640 MB if they were there at once.
-    let part = df!("n" => (0..500_000_i64).collect::<Vec<_>>()).unwrap().lazy();
-    let parts = vec![part; 80];
-    let query = pl::concat(parts, pl::UnionArgs::default())
-        .unwrap()
-        .with_column((col("n") + lit(1)).alias("next"));
-    let (_, mut stream) = open(query);
-    let before = peak();
-    let mut rows = 0;
-    while let Some(batch) = block_on(stream.next()) {
-        rows += batch.unwrap().num_rows();
-    }
-    assert_eq!(rows, 40_000_000);
-    let grown = peak().saturating_sub(before);
-    assert!(grown < 256 << 20, "{} MiB more", grown >> 20);
-}

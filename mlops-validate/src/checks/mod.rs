@@ -146,7 +146,7 @@ macro_rules! becomes_check {
     )*};
 }
 
-pub(self) use becomes_check;
+use becomes_check;
 
 /// The columns of a rule.
 fn owned<S: Into<String>>(columns: impl IntoIterator<Item = S>) -> Vec<String> {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, TimeUnit, i256};
 use mlops_core::time::Instant;
 use mlops_core::validation::{
-    Aggregate, Anomaly, Check, Distribution, Expected, Freshness, Function, Literal, Metric,
-    RowCount, Status, Tolerance,
+    Aggregate, Anomaly, Check, Distribution, DistributionMeasure, Expected, Freshness, Function,
+    Literal, Metric, RowCount, Status, Tolerance,
 };
 use mlops_core::{Error, Result};
 use serde_json::json;
@@ -77,7 +77,10 @@ impl Compiler<'_> {
                 expected.push(format!("equal to {metric} of {reference}"));
                 other = Some(Other::Known(value));
             }
-            Some(Expected::Previous { .. }) => {
+            Some(Expected::Previous { previous: false }) => {
+                return Err(Error::invalid("suite", "`previous` is true, or is not there"));
+            }
+            Some(Expected::Previous { previous: true }) => {
                 let earlier = self
                     .inputs
                     .history
@@ -125,6 +128,13 @@ impl Compiler<'_> {
         no_mostly(check)?;
         let fold = self.metric(&rule.of, filter)?;
         let data_type = metric_type(&self.slots, &rule.of)?;
+        let extreme = matches!(rule.of.function(), Function::Min | Function::Max);
+        if extreme && !(data_type.is_numeric() || matches!(data_type, DataType::Decimal128(..))) {
+            return Err(Error::invalid("suite", "a history is of numbers")
+                .with("metric", &rule.of)
+                .with("type", data_type)
+                .with_hint("`freshness` watches the newest instant"));
+        }
         let values =
             self.inputs.history.values(&noted(&rule.of.to_string(), check.filter.as_deref()));
         let last = values.len().saturating_sub(rule.last as usize);
@@ -194,7 +204,7 @@ impl Compiler<'_> {
         let profile = self.inputs.profiles.get(&rule.profile).ok_or_else(|| {
             Error::invalid("suite", "no such profile was handed in")
                 .with("profile", &rule.profile)
-                .with_hint("`--profile name=file`; `mlops suite suggest` writes one")
+                .with_hint("`--profile name=file`; `mlops_validate::stats::Profile` makes one")
         })?;
         let column = profile.column(&rule.column).ok_or_else(|| {
             Error::invalid("suite", "the profile has no such column")
@@ -203,6 +213,14 @@ impl Compiler<'_> {
         })?;
         let slot = self.slots.slot(&rule.column)?;
         let bins = Arc::new(Bins::freeze(column, rule.cells as usize)?);
+        if !rule.max.is_finite() || rule.max < 0.0 {
+            return Err(Error::invalid("suite", "a distance is at least 0").with("max", rule.max));
+        }
+        if rule.measure == DistributionMeasure::KolmogorovSmirnov && bins.ordered().is_empty() {
+            return Err(Error::invalid("suite", "Kolmogorov–Smirnov needs values with an order")
+                .with("column", &rule.column)
+                .with_hint("psi, jensen_shannon and total_variation take categories"));
+        }
         let what = format!("bins {slot} {} {}", rule.profile, rule.cells);
         let taken = Arc::clone(&bins);
         let fold = self.share(what, filter, |_| {
@@ -387,8 +405,23 @@ fn equal(value: &MetricValue, other: &MetricValue, tolerance: Tolerance) -> bool
     {
         return a == b;
     }
+    if let (Some(a), Some(b)) = (nanos(value), nanos(other)) {
+        return a == b;
+    }
     let (Some(a), Some(b)) = (value.as_f64(), other.as_f64()) else { return value == other };
     a == b || (a - b).abs() <= tolerance.absolute.max(tolerance.relative * b.abs())
+}
+
+/// An instant or a date in nanoseconds, so that those of two units compare.
+fn nanos(value: &MetricValue) -> Option<i128> {
+    let MetricValue::Whole(value, data_type) = value else { return None };
+    let unit = match data_type {
+        DataType::Timestamp(unit, _) => unit_nanos(*unit),
+        DataType::Date32 => 86_400 * unit_nanos(TimeUnit::Second),
+        DataType::Date64 => unit_nanos(TimeUnit::Millisecond),
+        _ => return None,
+    };
+    value.to_i128()?.checked_mul(unit)
 }
 
 /// A metric is what earlier runs lead to expect.
@@ -454,8 +487,8 @@ impl Conclude for Fresh {
 pub(super) fn age_text(seconds: i128) -> String {
     match seconds {
         ..120 => format!("{seconds} s"),
-        ..7_200 => format!("{} min", seconds / 60),
-        ..172_800 => format!("{} h", seconds / 3_600),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
         _ => format!("{} days", seconds / 86_400),
     }
 }

@@ -26,6 +26,7 @@ use crate::folds::unique::{DistinctFold, KeysFold};
 use crate::kernel::{Finding, RowRule};
 use crate::plan::{Body, Compiled, Conclude, Inputs, Plan, PlannedCheck, PlannedFold};
 use crate::slots::Slots;
+use crate::state::Spare;
 use crate::tally::SampleColumn;
 
 /// Compiles a suite.
@@ -35,6 +36,13 @@ pub(crate) fn compile(
     inputs: &Inputs,
 ) -> Result<Plan> {
     suite.check()?;
+    if let Redaction::Columns(columns) = &inputs.redaction {
+        // A slip of the pen here would show what must not be seen.
+        let mut slots = Slots::new(Arc::clone(schema));
+        for column in columns {
+            slots.slot(column).map_err(|error| error.with("redact", column))?;
+        }
+    }
     let mut compiler = Compiler {
         inputs,
         slots: Slots::new(Arc::clone(schema)),
@@ -57,12 +65,14 @@ pub(crate) fn compile(
     Ok(Plan(Arc::new(Compiled {
         suite: suite.clone(),
         suite_digest: suite.digest(),
+        inputs_digest: inputs.digest(),
         now: inputs.now,
         slots,
         filters,
         folds,
         checks,
         samples: inputs.samples,
+        spare: Spare::default(),
     })))
 }
 
@@ -92,6 +102,7 @@ impl Compiled {
         let suite = Suite::new("reference")?;
         Ok(Self {
             suite_digest: suite.digest(),
+            inputs_digest: [0; 32],
             suite,
             now,
             slots,
@@ -99,6 +110,7 @@ impl Compiled {
             folds,
             checks: Vec::new(),
             samples: 0,
+            spare: Spare::default(),
         })
     }
 }
@@ -208,10 +220,17 @@ impl Compiler<'_> {
 
     /// Whether values of a column may be shown.
     fn redacted(&self, path: &str) -> bool {
-        let column = path.split(['.', '[']).next().unwrap_or(path);
+        // A path that is hidden hides what is around it and what is inside.
+        let inside = |outer: &str, inner: &str| {
+            inner
+                .strip_prefix(outer)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
         match &self.inputs.redaction {
             Redaction::None => false,
-            Redaction::Columns(columns) => columns.contains(path) || columns.contains(column),
+            Redaction::Columns(columns) => {
+                columns.iter().any(|column| inside(column, path) || inside(path, column))
+            }
             Redaction::All => true,
         }
     }

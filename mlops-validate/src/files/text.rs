@@ -253,12 +253,25 @@ impl TextDecoder {
 /// Text that does not fit its schema.
 #[cold]
 fn unfit(url: &str, source: ArrowError) -> Error {
+    // What the reader says of the row itself may be what nobody may see, and has no bound.
+    let text = source.to_string();
+    let text = text.split(" Row data:").next().unwrap_or(&text);
+    let said: String = text.chars().take(200).collect();
+    let hint = if said.contains("parsing value") || said.contains("type") {
+        "types are taken from the first 10,000 rows of the first file; \
+         `Engine::with_schema` says them"
+    } else {
+        "text is UTF-8; CSV has a header and as many fields in every line, JSON one object a line"
+    };
+    let said = if said.contains("parsing value") {
+        // "Error while parsing value 'x' as type 'Int64' for column 1 at line 3."
+        said.split_once("as type")
+            .map_or(said.clone(), |(_, rest)| format!("a value cannot be read as type{rest}"))
+    } else {
+        said
+    };
     Error::invalid("validate.files", "the text cannot be read")
         .with("file", url)
-        .with("reader", &source)
-        .with_hint(
-            "types are taken from the first 10,000 rows of the first file; \
-             `Engine::with_schema` says them",
-        )
-        .with_source(source)
+        .with("reader", said.trim_end_matches('.'))
+        .with_hint(hint)
 }

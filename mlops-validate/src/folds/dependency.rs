@@ -56,6 +56,10 @@ pub(crate) struct OneValueEach {
 }
 
 impl Conclude for OneValueEach {
+    fn blames_rows(&self) -> bool {
+        true
+    }
+
     fn conclude(&self, seen: &Seen<'_>) -> Finding {
         let Some(Memory::Dependency(memory)) = seen.memories.first() else {
             return Finding::plain(Status::Vacuous);

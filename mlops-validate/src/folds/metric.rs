@@ -21,7 +21,7 @@ use crate::memory::Memory;
 use crate::rules::nulls::or_null_rows;
 use crate::scalar::{Scalar, Scalars};
 use crate::slots::value_type;
-use crate::stats::{ExactQuantiles, Histogram, Moments, Rule, Variance};
+use crate::stats::{ExactQuantiles, Histogram, Interval, Moments, Rule, Variance};
 
 /// Which memory a metric is computed from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -434,7 +434,7 @@ fn of_memory(metric: &Metric, memory: &MetricMemory, data_type: &DataType) -> Op
             float(values.clone().quantile(metric.q()?, Rule::default()))
         }
         (Function::ApproxQuantile, MetricMemory::Histogram(values)) => {
-            float(values.quantile(metric.q()?).map(|interval| interval.middle()))
+            float(values.quantile(metric.q()?).map(Interval::middle))
         }
         _ => None,
     }

@@ -35,6 +35,8 @@ pub(crate) struct OrderedFold {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct OrderMemory {
     runs: Vec<Run>,
+    /// The first rows that are out of order within a run; at most [`PLACES`].
+    places: Vec<(u64, String)>,
 }
 
 /// Rows `first_row..end` that follow one another; values between that are null are left out.
@@ -47,8 +49,6 @@ struct Run {
     values: u64,
     broken: u64,
     nan: u64,
-    /// The first rows that are out of order.
-    places: Vec<(u64, String)>,
 }
 
 /// A value and its row.
@@ -93,7 +93,6 @@ impl Fold for OrderedFold {
             values: 0,
             broken: 0,
             nan: 0,
-            places: Vec::new(),
         };
         let mut first: Option<(usize, Scalar)> = None;
         let mut last: Option<(usize, Scalar)> = None;
@@ -111,8 +110,8 @@ impl Fold for OrderedFold {
                 && !self.in_order(before, &value)
             {
                 run.broken += 1;
-                if run.places.len() < PLACES {
-                    run.places.push((chunk.first_row + row as u64, self.text(column, row)));
+                if memory.places.len() < PLACES {
+                    memory.places.push((chunk.first_row + row as u64, self.text(column, row)));
                 }
             }
             if first.is_none() {
@@ -137,7 +136,11 @@ impl OrderMemory {
         let position = self.runs.partition_point(|known| known.first_row <= run.first_row);
         let touches = position > 0 && self.runs[position - 1].end == run.first_row;
         if touches {
-            self.runs[position - 1].append(run, fold);
+            if let Some(place) = self.runs[position - 1].append(run, fold)
+                && self.places.len() < PLACES
+            {
+                self.places.push(place);
+            }
         } else {
             self.runs.insert(position, run);
         }
@@ -145,6 +148,9 @@ impl OrderMemory {
 
     /// Both memories; runs that touch are joined in the end.
     pub(crate) fn merge(mut self, other: Self) -> Self {
+        self.places.extend(other.places);
+        self.places.sort_unstable();
+        self.places.truncate(PLACES);
         self.runs.extend(other.runs);
         self.runs.sort_by_key(|run| (run.first_row, run.end));
         self
@@ -152,8 +158,10 @@ impl OrderMemory {
 }
 
 impl Run {
-    /// Puts `next`, whose rows come later, behind this one.
-    fn append(&mut self, next: Self, fold: &OrderedFold) {
+    /// Puts `next`, whose rows come later, behind this one; returns its first value, if that is out
+    /// of order.
+    fn append(&mut self, next: Self, fold: &OrderedFold) -> Option<(u64, String)> {
+        let mut place = None;
         self.end = next.end;
         self.values += next.values;
         self.broken += next.broken;
@@ -162,16 +170,13 @@ impl Run {
             && !fold.in_order(&last.value, &first.value)
         {
             self.broken += 1;
-            if self.places.len() < PLACES {
-                self.places.push((first.row, first.text.clone()));
-            }
+            place = Some((first.row, first.text.clone()));
         }
-        let room = PLACES.saturating_sub(self.places.len());
-        self.places.extend(next.places.into_iter().take(room));
         self.ends = match (self.ends.take(), next.ends) {
             (Some((first, _)), Some((_, last))) => Some((first, last)),
             (ends, None) | (None, ends) => ends,
         };
+        place
     }
 }
 
@@ -190,7 +195,9 @@ impl Conclude for InOrder {
         };
         let mut runs = memory.runs.iter().cloned();
         let Some(mut all) = runs.next() else { return Finding::plain(Status::Vacuous) };
-        runs.for_each(|run| all.append(run, &self.fold));
+        let mut places = memory.places.clone();
+        places.extend(runs.filter_map(|run| all.append(run, &self.fold)));
+        places.sort_unstable();
         let (failed, skipped_nan) = match self.nan {
             NanPolicy::Fail => (all.broken + all.nan, 0),
             NanPolicy::Skip => (all.broken, all.nan),
@@ -202,9 +209,9 @@ impl Conclude for InOrder {
             _ if self.mostly.accepts(failed, judged) => Status::Passed,
             _ => Status::Failed,
         };
-        let samples = all.places.into_iter().take(seen.samples).map(|(row, text)| Sample {
+        let samples = places.into_iter().take(seen.samples).map(|(row, text)| Sample {
             row: Some(row),
-            values: vec![(!self.fold.redacted).then_some(text)],
+            values: vec![Some(text)],
             count: None,
         });
         Finding {

@@ -211,6 +211,10 @@ pub(crate) struct NoneTwice {
 }
 
 impl Conclude for NoneTwice {
+    fn blames_rows(&self) -> bool {
+        true
+    }
+
     fn conclude(&self, seen: &Seen<'_>) -> Finding {
         let Some(Memory::Keys(memory)) = seen.memories.first() else {
             return Finding::plain(Status::Vacuous)

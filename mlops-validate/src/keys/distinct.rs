@@ -43,6 +43,7 @@ impl Default for DistinctEstimate {
 }
 
 impl DistinctEstimate {
+    #[cfg(test)]
     /// Relative standard error of an estimate that is not exact: 1.04/√2¹⁴.
     pub(crate) const STANDARD_ERROR: f64 = 0.008_125;
 
@@ -85,6 +86,7 @@ impl DistinctEstimate {
         self
     }
 
+    #[cfg(test)]
     /// Whether [`DistinctEstimate::count`] is not an estimate.
     pub(crate) fn is_exact(&self) -> bool {
         matches!(self.state, State::Exact { .. })

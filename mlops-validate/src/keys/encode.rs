@@ -190,6 +190,7 @@ impl KeyEncoder {
         self.form == Form::Narrow
     }
 
+    #[cfg(test)]
     /// Positions of the columns in the schema, in the order of the key.
     pub(crate) fn columns(&self) -> impl Iterator<Item = usize> {
         self.columns.iter().map(|column| column.index)

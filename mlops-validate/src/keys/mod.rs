@@ -29,11 +29,11 @@ mod texts;
 #[cfg(test)]
 mod testing;
 
-pub(crate) use self::dependency::{Dependency, DependencyResult};
+pub(crate) use self::dependency::Dependency;
 pub(crate) use self::distinct::DistinctEstimate;
 pub(crate) use self::encode::{KeyChunk, KeyEncoder, Keys};
 pub(crate) use self::filter::DuplicateFilter;
-pub(crate) use self::orphans::{OrphanKey, OrphanResult, Orphans};
+pub(crate) use self::orphans::Orphans;
 pub(crate) use self::reference::{NullRule, ReferenceSet};
 pub(crate) use self::store::{Duplicates, FinishOptions, KeyStore};
 pub(crate) use self::texts::FirstTexts;

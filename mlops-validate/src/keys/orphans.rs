@@ -108,11 +108,6 @@ impl Orphans {
         self
     }
 
-    /// Orphan rows so far.
-    pub(crate) fn rows(&self) -> u64 {
-        self.rows
-    }
-
     /// What is known now, with this many of the most frequent orphans.
     pub(crate) fn finish(&self, samples: usize) -> OrphanResult {
         let mut whole = self.clone();

@@ -81,6 +81,7 @@ impl ReferenceSet {
         })
     }
 
+    #[cfg(test)]
     /// Bytes of the set.
     pub(crate) fn bytes(&self) -> usize {
         match &self.set {

@@ -120,6 +120,7 @@ impl KeyStore {
         }
     }
 
+    #[cfg(test)]
     /// Bytes that the keys occupy.
     pub(crate) fn bytes(&self) -> usize {
         match self {
@@ -225,6 +226,7 @@ impl<K: Key> Store<K> {
         self.lists().map(|list| list.len() as u64).sum::<u64>() + self.runs.len()
     }
 
+    #[cfg(test)]
     fn bytes(&self) -> usize {
         self.runs.bytes()
             + self.lists().map(|list| list.len() * K::BYTES).sum::<usize>()

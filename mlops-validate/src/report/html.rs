@@ -105,15 +105,12 @@ fn head(f: &mut fmt::Formatter<'_>, report: &Report, view: &View<'_>) -> fmt::Re
 
 /// The numbers that are looked for first.
 fn tiles(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
-    let (rows, failed) = (report.rows, report.rows_failed);
-    let mut tiles = vec![
-        ("Rows", integer(rows), String::new()),
-        ("Rows that failed", integer(failed), share(failed, rows)),
-        ("Time", duration(report.nanos), String::new()),
-    ];
-    if failed == 0 {
-        tiles[1].2.clear();
+    let mut tiles = vec![("Rows", integer(report.rows), String::new())];
+    if let Some(failed) = report.rows_failed {
+        let note = if failed == 0 { String::new() } else { share(failed, report.rows) };
+        tiles.push(("Rows that failed a check", integer(failed), note));
     }
+    tiles.push(("Time", duration(report.nanos), String::new()));
     if let Some(read) = report.bytes {
         let note = format!("of {}", bytes(read.total));
         tiles.push(("Read", bytes(read.read), note));

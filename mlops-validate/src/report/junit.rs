@@ -54,7 +54,9 @@ impl Display for Document<'_> {
             property(f, "data_digest", digest.as_ref())?;
         }
         property(f, "rows", &report.rows.to_string())?;
-        property(f, "rows_failed", &report.rows_failed.to_string())?;
+        if let Some(failed) = report.rows_failed {
+            property(f, "rows_failed", &failed.to_string())?;
+        }
         property(f, "library", &report.library)?;
         f.write_str("    </properties>\n")?;
         for outcome in &report.outcomes {

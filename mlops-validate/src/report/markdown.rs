@@ -108,8 +108,8 @@ fn head(report: &Report, view: &View<'_>) -> String {
         count(report.rows, "row"),
     );
     // Writing to a `String` does not fail.
-    if report.rows_failed > 0 {
-        let (failed, rows) = (report.rows_failed, report.rows);
+    if let Some(failed) = report.rows_failed.filter(|failed| *failed > 0) {
+        let rows = report.rows;
         let _ = write!(text, ", {} of them failed ({})", integer(failed), share(failed, rows));
     }
     let _ = write!(text, "; {}; {}", view.tally(), duration(report.nanos));

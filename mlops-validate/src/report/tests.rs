@@ -24,7 +24,7 @@ fn small() -> Report {
     empty.counts = Counts { skipped: 336_776, ..Counts::default() };
     let mean = number("mean(x)", "x", true, "at least 1.5", json!(12_345.75));
     let mut report = report(vec![mean, delay, code, empty]);
-    report.rows_failed = 8_255;
+    report.rows_failed = Some(8_255);
     report.bytes =
         Some(ReadBytes { total: 2048, read: 1024, not_needed: 0, decided_by_statistics: 1024 });
     report

@@ -139,8 +139,8 @@ fn sample_text(failed: &Sample, headings: &[&str]) -> String {
 /// The headline numbers.
 fn numbers(report: &Report, view: &View<'_>) -> String {
     let mut parts = vec![count(report.rows, "row")];
-    if report.rows_failed > 0 {
-        let (failed, rows) = (report.rows_failed, report.rows);
+    if let Some(failed) = report.rows_failed.filter(|failed| *failed > 0) {
+        let rows = report.rows;
         parts.push(format!("{} failed ({})", count(failed, "row"), share(failed, rows)));
     }
     parts.push(format!("checks: {}", view.tally()));

@@ -33,11 +33,11 @@ impl Scaled {
     pub(crate) fn bound(self, side: Side) -> i256 {
         let one = i256::ONE;
         match (side, self.exact) {
-            (Side::Min { excluded: false }, true) | (Side::Max { excluded: false }, true) => {
-                self.whole
-            }
+            // What is between two integers lies above `whole`.
+            (Side::Min { excluded: false }, true)
+            | (Side::Max { excluded: false }, _)
+            | (Side::Max { .. }, false) => self.whole,
             (Side::Min { .. }, _) => self.whole.checked_add(one).unwrap_or(i256::MAX),
-            (Side::Max { .. }, false) => self.whole,
             (Side::Max { .. }, true) => self.whole.checked_sub(one).unwrap_or(i256::MIN),
         }
     }

@@ -39,7 +39,8 @@ where
         let (set, forbidden) = (&self.values[..], self.forbidden);
         if set.len() <= FEW {
             bits::or_failing(&mut out.failed, values.values(), |value| {
-                set.iter().fold(false, |found, member| found | (*member == value)) == forbidden
+                set.iter().fold(0, |found, member| found | u8::from(*member == value))
+                    == u8::from(forbidden)
             });
         } else {
             bits::or_failing(&mut out.failed, values.values(), |value| {
@@ -227,7 +228,7 @@ impl ValueRule for TextSet {
                 let Self(TextSet { members, forbidden }, failed) = self;
                 match members {
                     Members::Short(set) => {
-                        or_rows(failed, rows.count(), |row| set.contains(rows, row) == *forbidden)
+                        or_rows(failed, rows.count(), |row| set.contains(rows, row) == *forbidden);
                     }
                     Members::Any(set) => or_rows(failed, rows.count(), |row| {
                         set.contains(rows.bytes(row)) == *forbidden

@@ -65,6 +65,20 @@ impl Big {
         self.digits.get(i / 32).is_some_and(|digit| digit >> (i % 32) & 1 == 1)
     }
 
+    /// The bits from number `i` upwards, of which there are at most 64.
+    fn bits_from(&self, i: usize) -> u64 {
+        let digit = |at: usize| self.digits.get(at).map_or(0, |digit| u128::from(*digit));
+        let at = i / 32;
+        ((digit(at + 2) << 64 | digit(at + 1) << 32 | digit(at)) >> (i % 32)) as u64
+    }
+
+    /// Whether a bit of a number less than `i` is set.
+    fn any_bit_below(&self, i: usize) -> bool {
+        let whole = (i / 32).min(self.digits.len());
+        let part = self.digits.get(i / 32).is_some_and(|digit| digit & ((1 << (i % 32)) - 1) != 0);
+        part || self.digits[..whole].iter().any(|digit| *digit != 0)
+    }
+
     pub(super) fn mul(&self, other: &Self) -> Self {
         let mut out = vec![0u32; self.digits.len() + other.digits.len()];
         for (i, &a) in self.digits.iter().enumerate() {
@@ -160,15 +174,12 @@ impl Big {
         // A subnormal result has fewer bits.
         let precision = if top >= -1_022 { 53 } else { (53 + 1_022 + top).max(-1) };
         let dropped = bits - precision;
-        let mut mantissa = 0u64;
-        for i in (dropped.max(0)..bits).rev() {
-            mantissa = mantissa << 1 | u64::from(self.bit(i as usize));
-        }
+        let mut mantissa = self.bits_from(dropped.max(0) as usize);
         let value = if dropped <= 0 {
             (mantissa << -dropped) as f64 * power_of_two(exponent + dropped)
         } else {
             let half = self.bit(dropped as usize - 1);
-            let below = inexact || (0..dropped as usize - 1).any(|i| self.bit(i));
+            let below = inexact || self.any_bit_below(dropped as usize - 1);
             if half && (below || mantissa & 1 == 1) {
                 mantissa += 1;
             }

@@ -28,6 +28,7 @@ fn chars(text: &[u8]) -> usize {
     8 * words.len() - later + rest
 }
 
+#[cfg(test)]
 /// The lengths of all rows; 0 for null rows. What `out` held before is replaced.
 ///
 /// # Errors

@@ -36,6 +36,7 @@ impl Pattern {
         Automaton::new(&hir).map(Self).ok_or_else(|| parse::too_large(text))
     }
 
+    #[cfg(test)]
     /// Whether the pattern matches somewhere in the text, which is valid UTF-8.
     #[inline]
     pub(crate) fn is_match(&self, text: &[u8]) -> bool {

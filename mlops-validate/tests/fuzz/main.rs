@@ -351,7 +351,7 @@ fn no_expression_takes_more_than_its_share() {
         "\u{0}",
         "é",
     ];
-    for _ in 0..4_000 {
+    for _ in 0..2_000 {
         let text: Vec<&str> = (0..=rng.below(14)).map(|_| *rng.pick(&parts)).collect();
         sql(text.join(" "), &batch);
     }

@@ -149,7 +149,7 @@ fn without_order(mut report: Report) -> String {
 }
 
 fn config() -> ProptestConfig {
-    ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() }
+    ProptestConfig { cases: 80, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 proptest! {

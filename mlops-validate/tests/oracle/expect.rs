@@ -138,9 +138,6 @@ fn of_value(value: &Measured, bounds: &Bounds, other: Option<Measured>) -> Optio
 }
 
 impl Expect {
-    fn status_unused(&self) -> String {
-        format!("{:?}", self.status)
-    }
     /// What the outcome says otherwise; nothing if it agrees.
     pub(crate) fn differs(&self, outcome: &Outcome, samples: usize) -> Option<String> {
         let counts = &outcome.counts;
@@ -193,7 +190,9 @@ impl Expect {
             Measured::No | Measured::Nothing => observed.is_none(),
             Measured::Unknown => true,
             // A sum past 256 bits is the nearest float.
-            Measured::Exact(Value::Exact(wanted)) if observed.is_some_and(|o| o.is_f64()) => {
+            Measured::Exact(Value::Exact(wanted))
+                if observed.is_some_and(serde_json::Value::is_f64) =>
+            {
                 float() == Some(wanted.to_f64())
             }
             Measured::Exact(Value::Exact(wanted)) => number().is_some_and(|n| n == *wanted),

@@ -98,7 +98,7 @@ fn wider(kind: &Kind, rng: &mut Rng) -> Kind {
 /// Whether a column of this kind can hold the value.
 fn holds(kind: &Kind, value: &Value) -> bool {
     match (kind, value) {
-        (_, Value::Null) => true,
+        (_, Value::Null) | (Kind::Date(32), Value::Date(_)) => true,
         (Kind::Int(bits, signed), Value::Exact(number)) => {
             let (low, high) = Kind::ends(*bits, *signed);
             let whole = number.to_string().split_once('e').is_none_or(|(_, e)| !e.starts_with('-'));
@@ -117,7 +117,6 @@ fn holds(kind: &Kind, value: &Value) -> bool {
             }
             _ => false,
         },
-        (Kind::Date(32), Value::Date(_)) => true,
         (Kind::Date(_), Value::Date(days)) => days.checked_mul(86_400_000).is_some(),
         (Kind::FixedBytes(n), Value::Bytes(bytes)) => bytes.len() == *n,
         (kind, _) => !matches!(kind, Kind::Float(16)),

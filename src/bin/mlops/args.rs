@@ -21,7 +21,7 @@ pub(crate) use self::models::{
     PolicyCommand, Register,
 };
 pub(crate) use self::runs::{Query, Runs};
-pub(crate) use self::validate::{Attach, How, Input, Pages, Params, Suite, Validate};
+pub(crate) use self::validate::{Attach, How, Input, Pages, Params, Suite, Table, Validate};
 use crate::failure::EXIT_CODES;
 use crate::format::{parse_duration, parse_pair};
 

@@ -143,7 +143,6 @@ impl Compare {
 macro_rules! no_columns {
     ($($rule:ident),*) => {$(
         impl $rule {
-            #[expect(clippy::unused_self, reason = "one form for all rules")]
             pub(super) fn columns(&self) -> Vec<&str> {
                 Vec::new()
             }

@@ -3,8 +3,8 @@
 use arrow::array::{
     Array, ArrayRef, BooleanArray, Date64Array, Decimal128Array, DurationMicrosecondArray,
     DurationMillisecondArray, DurationNanosecondArray, DurationSecondArray, Float64Array,
-    Int64Array, RecordBatch, Time64NanosecondArray, TimestampMicrosecondArray,
-    TimestampMillisecondArray, TimestampNanosecondArray, TimestampSecondArray, UInt64Array,
+    Int64Array, Time64NanosecondArray, TimestampMicrosecondArray, TimestampMillisecondArray,
+    TimestampNanosecondArray, TimestampSecondArray, UInt64Array,
 };
 use arrow::datatypes::TimeUnit;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -13,6 +13,7 @@ use std::sync::Arc;
 use super::kind::Kind;
 use super::{KeyEncoder, NULL_NARROW, NULL_WIDE};
 
+#[cfg(test)]
 /// Longest text of one row, in Unicode scalar values; what is longer ends in `…`.
 const MAX_CHARS: usize = 200;
 
@@ -58,10 +59,11 @@ impl KeyEncoder {
         Some(text_of(&one, 0))
     }
 
+    #[cfg(test)]
     /// The values of a row: `JFK`, or `(JFK, 2013-01-01T05:00:00)` for several columns.
     ///
     /// `batch` is of the encoder's schema and has this row; otherwise the text is empty.
-    pub(crate) fn text(&self, batch: &RecordBatch, row: usize) -> String {
+    pub(crate) fn text(&self, batch: &arrow::array::RecordBatch, row: usize) -> String {
         let parts: Vec<String> = self
             .columns()
             .filter_map(|column| batch.columns().get(column))

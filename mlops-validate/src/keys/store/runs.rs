@@ -48,6 +48,7 @@ impl Runs {
         self.0.is_empty()
     }
 
+    #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         self.0.len() * size_of::<Run>()
     }

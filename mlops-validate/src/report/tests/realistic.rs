@@ -64,7 +64,7 @@ pub(super) fn report(outcomes: Vec<Outcome>) -> Report {
         data: Some("data/nycflights13/flights.parquet".into()),
         data_digest: Some(Key::new("blake3:9f8d2c").unwrap()),
         rows: ROWS,
-        rows_failed: 0,
+        rows_failed: Some(0),
         at: "2026-11-22T13:19:31Z".parse().unwrap(),
         nanos: 412_345_678,
         bytes: None,
@@ -230,7 +230,7 @@ pub(super) fn realistic() -> Report {
         outcomes.push(rows(&format!("length({column})"), &[column], 0, "2 or 3 characters"));
     }
     let mut report = report(outcomes);
-    report.rows_failed = 57_931;
+    report.rows_failed = Some(57_931);
     report.bytes = Some(ReadBytes {
         total: 7_421_893,
         read: 1_842_113,

@@ -11,14 +11,14 @@ use crate::format::parse_pair;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Needs no store, unless the report is to be attached. Files are written only if the data could be judged,
-and then whatever the verdict; with --json the report is also the answer.
+and then whatever the verdict, which is printed before; with --json the report is also the answer.
 
 Exit codes: 0 the data passed, perhaps with warnings; 2 it did not; 1 it could not be judged, since the
 suite does not fit the data, or a file is damaged; 4 a file is not there; 5 a store did not answer.
 
 Examples:
   mlops validate flights.parquet --suite flights.yaml
-  mlops validate s3://lake/orders/ --suite orders.yaml --reference customers=customers.parquet
+  mlops validate lake/orders/ --suite orders.yaml --reference customers=customers.parquet
   mlops validate orders.csv --suite orders.yaml --quarantine bad.parquet --html report.html
   mlops validate orders.parquet --suite orders.yaml --history orders-history.json --junit report.xml
   mlops validate train.parquet --suite orders.yaml --model churn/3 --data-digest blake3:7d5c1f3a")]
@@ -34,7 +34,7 @@ pub(crate) struct Validate {
     /// What earlier runs measured; if nothing fails, this run is added
     #[arg(long, value_name = "FILE")]
     pub(crate) history: Option<PathBuf>,
-    /// Make warnings, and checks that had nothing to judge, count as failed
+    /// Judge as if every warning were an error, and nothing to judge one too
     #[arg(long)]
     pub(crate) strict: bool,
     #[command(flatten)]
@@ -48,7 +48,7 @@ pub(crate) struct Validate {
 /// What is validated, and what its suite needs besides.
 #[derive(Debug, Args)]
 pub(crate) struct Input {
-    /// The data: files or URLs of one schema; one that ends in `/` is the files below it
+    /// The data: files of one schema; a path that ends in `/` is the files below it
     #[arg(required = true, value_name = "DATA")]
     pub(crate) data: Vec<String>,
     /// What the files hold, if their names do not say it
@@ -59,6 +59,17 @@ pub(crate) struct Input {
     pub(crate) references: Vec<(String, String)>,
     #[command(flatten)]
     pub(crate) params: Params,
+}
+
+/// Data without a suite.
+#[derive(Debug, Args)]
+pub(crate) struct Table {
+    /// The data: files of one schema; a path that ends in `/` is the files below it
+    #[arg(required = true, value_name = "DATA")]
+    pub(crate) files: Vec<String>,
+    /// What the files hold, if their names do not say it
+    #[arg(long = "as", value_enum, value_name = "FORMAT")]
+    pub(crate) format: Option<FormatName>,
 }
 
 #[derive(Debug, Args)]
@@ -169,16 +180,33 @@ pub(crate) enum Suite {
         #[arg(long)]
         yaml: bool,
     },
-    /// Propose a suite from a profile of good data, with a reason for each check
+    /// Write down what good data looks like, column by column: a profile
     #[command(after_help = "\
-A profile is what the library's `stats::Profile` writes. The suite goes to standard output or --out, reasons to
-standard error; with --json both are one document.
+What `mlops suite suggest` proposes a suite from, and checks of distribution compare with. A profile holds
+values of the data: extremes, and those that a column has often.
 
 Example:
+  mlops suite profile flights.parquet --out flights-profile.json
+  mlops validate today.parquet --suite flights.yaml --profile flights=flights-profile.json")]
+    Profile {
+        #[command(flatten)]
+        data: Table,
+        /// Where the profile is written, as JSON [default: standard output]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Propose a suite from good data or a profile of it, with a reason for each check
+    #[command(after_help = "\
+A file is taken for data if its name ends in .parquet, .csv, .jsonl or .ndjson, or --as says what it holds,
+else for a profile, as `mlops suite profile` writes one; `-` is a profile from standard input. The suite goes
+to standard output or --out, reasons to standard error; with --json both are one document.
+
+Examples:
+  mlops suite suggest flights.parquet --name flights --out flights.yaml
   mlops suite suggest flights-profile.json --name flights --out flights.yaml")]
     Suggest {
-        /// The profile, as JSON; `-` is standard input
-        profile: PathBuf,
+        #[command(flatten)]
+        data: Table,
         /// The suite's name
         #[arg(long, value_name = "NAME")]
         name: String,

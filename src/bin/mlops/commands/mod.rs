@@ -11,6 +11,7 @@ mod journal;
 mod list;
 mod mlflow;
 mod models;
+mod places;
 mod runs;
 mod show;
 mod suite;
@@ -38,7 +39,7 @@ pub(crate) async fn run(cli: Cli, output: &mut Output) -> Result<(), Failure> {
         Command::Import(command) => return mlflow::import(store, command, output).await,
         Command::Models(command) => return models::run(store, command, output).await,
         Command::Validate(asked) => return validate::run(store, *asked, output).await,
-        Command::Suite(command) => return suite::run(command, output),
+        Command::Suite(command) => return suite::run(command, output).await,
         command => command,
     };
     let ws = store::open(store, output).await?;

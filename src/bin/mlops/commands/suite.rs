@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
+use mlops::validate::Engine;
 use mlops::validate::stats::Profile;
 use mlops::validate::suite::{Include, SuggestOptions, Template, diff, gx, suggest, to_yaml};
-use mlops::validation::{Check, Literal, Severity, Suite};
+use mlops::validation::{Check, Data, Literal, Severity, Suite};
 use mlops::{Error, ErrorKind};
 use serde_json::{Value, json};
 
 use super::models::read;
 use super::once;
-use crate::args::{Params, Suite as Command};
+use super::places::Places;
+use crate::args::{Params, Suite as Command, Table};
 use crate::failure::{COMMAND, Failure};
 use crate::format;
 use crate::output::{Output, table};
@@ -24,7 +26,7 @@ const MAX_PROFILE_BYTES: u64 = 256 << 20;
 
 const LONGEST: usize = 100;
 
-pub(crate) fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
+pub(crate) async fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
     match command {
         Command::Check { file, params } => {
             let suite = Loaded::read(&file, &params)?.suite;
@@ -46,7 +48,19 @@ pub(crate) fn run(command: Command, output: &mut Output) -> Result<(), Failure> 
             }
             show(&suite, output)
         }
-        Command::Suggest { profile, name, out } => propose(&profile, name, out.as_deref(), output),
+        Command::Profile { data, out } => {
+            data.check_place(out.as_deref())?;
+            profiled(&data.profile().await?, out.as_deref(), output)
+        }
+        Command::Suggest { data, name, out } => {
+            data.check_place(out.as_deref())?;
+            let profile = if data.is_profile() {
+                stored(Path::new(&data.files[0]))?
+            } else {
+                data.profile().await?
+            };
+            propose(&profile, name, out.as_deref(), output)
+        }
         Command::ImportGx { file, out } => import(&file, out.as_deref(), output),
         Command::Diff { old, new, params, refuse_looser } => {
             let of = |file| Loaded::read_lenient(file, &params).map(|loaded| loaded.suite);
@@ -150,18 +164,56 @@ fn given(template: &Template, params: &[(String, String)]) -> BTreeMap<String, V
     params.iter().map(|(name, text)| (name.clone(), value(name, text))).collect()
 }
 
+impl Table {
+    /// Whether it is the profile of a table.
+    fn is_profile(&self) -> bool {
+        let [file] = self.files.as_slice() else { return false };
+        let file = file.to_ascii_lowercase();
+        let is_data = [".parquet", ".csv", ".jsonl", ".ndjson", "/"].iter();
+        self.format.is_none() && !is_data.into_iter().any(|end| file.ends_with(end))
+    }
+
+    async fn profile(&self) -> Result<Profile, Failure> {
+        let data = Data::Files(self.files.clone(), self.format.map(Into::into));
+        Ok(Engine::default().profile(data).await?)
+    }
+
+    /// Refuses to write over what is read.
+    fn check_place(&self, out: Option<&Path>) -> mlops::Result<()> {
+        let mut places = Places::default();
+        self.files.iter().for_each(|file| places.reads("DATA", file));
+        out.map_or(Ok(()), |out| places.writes("--out", out))
+    }
+}
+
+fn stored(file: &Path) -> Result<Profile, Failure> {
+    let text = read(file, MAX_PROFILE_BYTES)?;
+    Ok(Profile::from_json(&text).map_err(|e| e.with("file", file.display()))?)
+}
+
+/// A profile that was made, to a file or standard output.
+fn profiled(profile: &Profile, out: Option<&Path>, output: &mut Output) -> Result<(), Failure> {
+    let text = profile.to_json() + "\n";
+    let Some(out) = out else { return output.bytes(text.as_bytes()) };
+    super::write(out, &text)?;
+    let (rows, columns) = (profile.rows(), profile.columns().len() as u64);
+    if output.is_json() {
+        return output.document(&json!({ "rows": rows, "columns": columns, "file": out }));
+    }
+    let (rows, columns) = (format::count(rows, "row"), format::count(columns, "column"));
+    output.line(format!("{}: {rows}, {columns}", out.display()))
+}
+
 /// A suite for data like that of a profile.
 fn propose(
-    profile: &Path,
+    found: &Profile,
     name: String,
     out: Option<&Path>,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let text = read(profile, MAX_PROFILE_BYTES)?;
-    let found = Profile::from_json(&text).map_err(|e| e.with("file", profile.display()))?;
     // Without an instant there is no proposal about ages, which is right: when the profile was made is
     // not in it.
-    let suggestion = suggest(&found, &SuggestOptions::new(name))?;
+    let suggestion = suggest(found, &SuggestOptions::new(name))?;
     made(&suggestion.suite, out, output)?;
     if output.is_json() {
         return output.document(&json!(suggestion));

@@ -13,13 +13,13 @@ use mlops::time::{Clock, SystemClock};
 use mlops::validate::Engine;
 use mlops::validate::report::{TextStyle, html, junit, markdown, text};
 use mlops::validation::{
-    Data, History, Options, Outcome, Redaction, Report, Severity, Status, Validation, Validator,
-    Verdict,
+    Data, History, OnEmpty, Options, Redaction, Report, Severity, Suite, Validation, Validator,
 };
 use mlops::{Error, ErrorKind, Key, Models};
 use serde_json::{Value, json};
 
 use super::models::{self, read};
+use super::places::Places;
 use super::suite::Loaded;
 use super::{once, write};
 use crate::args::{Attach, How, Input, Pages, Validate};
@@ -41,10 +41,17 @@ pub(crate) async fn run(
     asked: Validate,
     output: &mut Output,
 ) -> Result<(), Failure> {
+    check_places(&asked).map_err(|error| Failure::from(error).unjudged())?;
     // The store, the run and the version are looked for before the data is read, for which nobody
     // waits twice.
     let place = Place::find(store, &asked.attach, output).await?;
     let report = judge(&asked).await.map_err(Failure::unjudged)?;
+    // The verdict comes first: what goes wrong with a file, or a store, does not take it away. And a
+    // reader that has seen enough (`| head`) takes neither the files nor the exit code away.
+    let printed = match print(&report, asked.pages.no_color, output) {
+        Err(Failure::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
+    };
     write_pages(&report, &asked.pages)?;
     if let Some(file) = &asked.history
         && report.passed()
@@ -54,31 +61,63 @@ pub(crate) async fn run(
     if let Some(place) = &place {
         place.keep(&report).await?;
     }
-    if output.is_json() {
-        output.document(&json!(report))?;
-    } else {
-        let colour = io::stdout().is_terminal() && !asked.pages.no_color;
-        output.bytes(text(&report, &TextStyle::default().with_colour(colour)).as_bytes())?;
-    }
-    let is_fit = report.passed() && !(asked.strict && report.verdict == Verdict::Warned);
-    if is_fit {
+    printed?;
+    if report.passed() {
         return Ok(());
     }
-    output.flush()?;
-    let of = |outcome: &&Outcome| match report.counted(outcome) {
-        Status::Passed => false,
-        Status::Failed => asked.strict || outcome.severity == Severity::Error,
-        Status::Vacuous => asked.strict,
-    };
-    let names: Vec<&str> = report.outcomes.iter().filter(of).map(|o| o.check.as_str()).collect();
+    let errors = report.failures().filter(|outcome| outcome.severity == Severity::Error);
+    let names: Vec<&str> = errors.map(|outcome| outcome.check.as_str()).collect();
     Err(Error::new(ErrorKind::Denied, COMMAND, "refused: the data is not fit to use")
         .with("suite", format::text(&report.suite, 250))
         .with("checks", format::text(&names.join("; "), 2_000))
         .into())
 }
 
+/// Refuses to write over what is read, or twice to one file.
+fn check_places(asked: &Validate) -> mlops::Result<()> {
+    let mut places = Places::default();
+    asked.input.data.iter().for_each(|data| places.reads("DATA", data));
+    asked.input.references.iter().for_each(|(_, data)| places.reads("--reference", data));
+    places.reads("--suite", &asked.suite.to_string_lossy());
+    asked.profiles.iter().for_each(|(_, file)| places.reads("--profile", file));
+    let Pages { html, junit, markdown, report, quarantine, .. } = &asked.pages;
+    for (option, file) in [
+        ("--history", &asked.history),
+        ("--html", html),
+        ("--junit", junit),
+        ("--markdown", markdown),
+        ("--report", report),
+    ] {
+        if let Some(file) = file {
+            places.writes(option, file)?;
+        }
+    }
+    quarantine.as_ref().map_or(Ok(()), |url| places.writes_url("--quarantine", url))
+}
+
+/// A suite whose warnings are errors, and in which nothing to judge is one too, unless the suite says
+/// that this is as good as passed.
+fn strict(mut suite: Suite) -> Suite {
+    suite.checks.iter_mut().for_each(|check| check.severity = Severity::Error);
+    if suite.on_empty == OnEmpty::Warn {
+        suite.on_empty = OnEmpty::Fail;
+    }
+    suite
+}
+
+fn print(report: &Report, no_color: bool, output: &mut Output) -> Result<(), Failure> {
+    if output.is_json() {
+        output.document(&json!(report))?;
+    } else {
+        let colour = io::stdout().is_terminal() && !no_color;
+        output.bytes(text(report, &TextStyle::default().with_colour(colour)).as_bytes())?;
+    }
+    output.flush()
+}
+
 async fn judge(asked: &Validate) -> Result<Report, Failure> {
     let Loaded { suite, parameters } = Loaded::read(&asked.suite, &asked.input.params)?;
+    let suite = if asked.strict { strict(suite) } else { suite };
     let mut validation = of(&asked.input);
     validation.parameters = parameters;
     once("profile", asked.profiles.iter().map(|(name, _)| name))?;
@@ -155,10 +194,14 @@ fn write_pages(report: &Report, pages: &Pages) -> Result<(), Failure> {
         Some(file) => write(file, &form(report)),
         None => Ok(()),
     };
-    write(&pages.html, html)?;
-    write(&pages.junit, junit)?;
-    write(&pages.markdown, markdown)?;
-    write(&pages.report, |report| pretty(&json!(report)))
+    // All of them, whatever happens to one.
+    let written = [
+        write(&pages.html, html),
+        write(&pages.junit, junit),
+        write(&pages.markdown, markdown),
+        write(&pages.report, |report| pretty(&json!(report))),
+    ];
+    written.into_iter().collect()
 }
 
 fn pretty(value: &Value) -> String {
