@@ -108,7 +108,7 @@ fn states_of_different_suites_do_not_merge() {
     assert_eq!(
         one.merge(other).unwrap_err().to_string(),
         "validate.merge: invalid: the states are of different plans (suite: orders, other suite: \
-         orders); hint: states merge if suite and schema are the same",
+         orders); hint: states merge if suite, schema, parameters, references, profiles and history are the same",
     );
 }
 
@@ -382,7 +382,7 @@ fn what_was_not_handed_in_is_named() {
         ),
         (
             r#"{"check": "distribution", "column": "ratio", "profile": "good", "measure": "psi", "max": 0.1}"#,
-            "suite: invalid: no such profile was handed in (profile: good, check: distribution(ratio)); hint: `--profile name=file`; `mlops suite suggest` writes one",
+            "suite: invalid: no such profile was handed in (profile: good, check: distribution(ratio)); hint: `--profile name=file`; `mlops suite profile` writes one",
         ),
         (
             r#"{"check": "custom", "function": "is_prime", "columns": ["id"]}"#,
@@ -485,7 +485,7 @@ fn a_suite_that_is_none_is_refused() {
         ),
         (
             r#"{"check": "distribution", "column": "ratio", "profile": "good", "measure": "psi", "max": -0.1}"#,
-            "suite: invalid: no such profile was handed in (profile: good, check: distribution(ratio)); hint: `--profile name=file`; `mlops suite suggest` writes one",
+            "suite: invalid: no such profile was handed in (profile: good, check: distribution(ratio)); hint: `--profile name=file`; `mlops suite profile` writes one",
         ),
         (
             r#"{"check": "anomaly", "of": "rows()", "mostly": 0.5}"#,

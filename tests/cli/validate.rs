@@ -220,30 +220,29 @@ fn a_profile_of_files_is_that_of_their_rows_in_order() {
     let ids = |from: i64, to: i64| -> String { (from..=to).map(|id| format!("{id}\n")).collect() };
     put(&store, "ids/1.csv", &format!("id\n{}", ids(1, 20_000)));
     put(&store, "ids/2.csv", &format!("id\n{}", ids(20_001, 20_300)));
-    put(
-        &store,
-        "ids.jsonl",
-        &(1..=20_300).map(|id| format!("{{\"id\":{id}}}\n")).collect::<String>(),
-    );
+    let lines: String = (1..=20_300).map(|id| format!("{{\"id\":{id}}}\n")).collect();
+    put(&store, "ids.jsonl", &lines);
     let ids = Arc::new(Int64Array::from_iter_values(1..=20_300)) as ArrayRef;
     let batch = RecordBatch::try_from_iter([("id", ids)]).unwrap();
     let mut whole = Profile::of(batch.schema_ref());
     whole.update(&batch).unwrap();
     assert_eq!(store.done("suite profile ids/ --out p.json"), "p.json: 20300 rows, 1 column\n");
-    assert_eq!(Profile::from_json(&file(&store, "p.json")).unwrap(), whole);
+    assert_eq!(file(&store, "p.json"), whole.to_json() + "\n");
     assert_eq!(store.done("suite profile ids/"), file(&store, "p.json"));
     let suite = store.done("suite suggest p.json --name ids");
     assert!(suite.contains("check: unique"), "{suite}");
     for data in ["ids/", "ids/1.csv ids/2.csv", "ids.jsonl", "ids.jsonl --as json"] {
         assert_eq!(store.done(&format!("suite suggest {data} --name ids")), suite, "{data}");
-        let written = format!("suite suggest {data} --name ids --out ids.jsonl");
-        assert_eq!(code_of(&store, &written), if data.contains("jsonl") { 2 } else { 0 });
-        put(
-            &store,
-            "ids.jsonl",
-            &(1..=20_300).map(|id| format!("{{\"id\":{id}}}\n")).collect::<String>(),
-        );
     }
+    for data in ["ids.jsonl", "./ids/../ids.jsonl"] {
+        assert_eq!(store.refused(&format!("suite profile {data} --out ids.jsonl")).0, 2);
+        assert_eq!(store.refused(&format!("suite suggest {data} --name i --out ids.jsonl")).0, 2);
+    }
+    assert_eq!(file(&store, "ids.jsonl"), lines);
+    assert_eq!(code_of(&store, "validate bad.csv --suite orders.yaml --quarantine q.parquet"), 2);
+    let printed = store.done("suite profile q.parquet q.parquet --out q.json");
+    assert!(printed.starts_with("q.json: 2 rows, "), "{printed}");
+    fs::remove_file(store.path().join("q.json")).unwrap();
     assert_eq!(code_of(&store, "suite profile away.csv --out q.json"), 4);
     assert!(!store.path().join("q.json").exists());
 }

@@ -204,7 +204,7 @@ impl Compiler<'_> {
         let profile = self.inputs.profiles.get(&rule.profile).ok_or_else(|| {
             Error::invalid("suite", "no such profile was handed in")
                 .with("profile", &rule.profile)
-                .with_hint("`--profile name=file`; `mlops_validate::stats::Profile` makes one")
+                .with_hint("`--profile name=file`; `mlops suite profile` writes one")
         })?;
         let column = profile.column(&rule.column).ok_or_else(|| {
             Error::invalid("suite", "the profile has no such column")

@@ -53,7 +53,7 @@ impl Places {
                 .with_hint("the answer goes there anyway, with --json as JSON; name a file"));
         }
         let found = std::fs::metadata(path).ok();
-        if path.is_dir() || path.file_name().is_none() {
+        if found.as_ref().is_some_and(std::fs::Metadata::is_dir) || path.file_name().is_none() {
             return Err(invalid("is a folder").with_hint("name a file in it"));
         }
         let Some(real) = real(path) else {
@@ -65,9 +65,10 @@ impl Places {
         }
         let read = self.read.iter().find(|place| place.holds(&real));
         if let Some(place) = read {
-            let message = match place.is_folder {
-                true => "an output is among the files that are read",
-                false => "an output would replace what is read",
+            let message = if place.is_folder {
+                "an output is among the files that are read"
+            } else {
+                "an output would replace what is read"
             };
             return Err(invalid(message).with("input", &place.named));
         }
@@ -91,10 +92,10 @@ impl Place {
     }
 }
 
-/// The path of a local file; nothing for standard input, and for the URL of another store.
+/// The path of a local file; nothing for the URL of another store.
 fn local(url: &str) -> Option<&Path> {
     let path = url.strip_prefix("file://").unwrap_or(url);
-    (path != "-" && !path.contains("://")).then(|| Path::new(path))
+    (!path.contains("://")).then(|| Path::new(path))
 }
 
 /// The one name of a file, which need not be there; nothing if its folder is not.
