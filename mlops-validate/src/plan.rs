@@ -14,6 +14,7 @@ use mlops_core::time::Instant;
 use mlops_core::tracking::Digest;
 use mlops_core::validation::{
     Basis, Evidence, History, Literal, NullPolicy, Redaction, Report, Severity, Status, Suite,
+    Verdict,
 };
 
 use crate::compile;
@@ -238,6 +239,39 @@ impl Plan {
         state.update(batch)?;
         state.look_again(std::slice::from_ref(batch), 0)?;
         state.report()
+    }
+}
+
+impl Plan {
+    /// Whether one batch is fit to use: the verdict of [`Plan::validate`], without the report.
+    ///
+    /// For a row at serving time, which is judged in some microseconds; [`Plan::split`] says which
+    /// checks a bad row fails.
+    ///
+    /// ```
+    /// use mlops_core::time::{Clock, SystemClock};
+    /// use mlops_core::validation::{Suite, Verdict};
+    /// use mlops_validate::checks::range;
+    /// use mlops_validate::{Inputs, Plan, batch};
+    ///
+    /// let request = batch!(("age", Int64, [171]));
+    /// let suite = Suite::new("request")?.with(range("age").min(0).max(150));
+    /// let plan = Plan::new(&suite, &request.schema(), &Inputs::new(SystemClock.now()))?;
+    /// assert_eq!(plan.verdict(&request)?, Verdict::Failed);
+    /// # Ok::<_, mlops_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Invalid` if the batch is of another schema.
+    pub fn verdict(&self, batch: &RecordBatch) -> Result<Verdict> {
+        let mut state = self.start();
+        state.update(batch)?;
+        if let Some(plan) = state.refining()? {
+            let mut refined = plan.start();
+            refined.update(batch)?;
+            state.refined(refined);
+        }
+        Ok(state.verdict())
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use arrow::array::{ArrayRef, RecordBatch};
 use mlops_core::validation::{
     Aggregate, Anomaly, Counts, Evidence, Expected, Function, Metric, Outcome, Report, Rule,
-    Severity, Status,
+    Severity, Status, Verdict,
 };
 use mlops_core::{Error, Result};
 
@@ -385,17 +385,34 @@ impl State {
         )
     }
 
-    fn outcome(
+    /// The verdict alone, without what a report would say about it.
+    pub(crate) fn verdict(mut self) -> Verdict {
+        let plan = self.plan.clone();
+        let plan = &*plan.0;
+        plan.spare.give_back(std::mem::take(&mut self.scratch));
+        let metrics = RefCell::default();
+        let on_empty = plan.suite.on_empty;
+        (0..plan.checks.len())
+            .map(|number| {
+                let (finding, ..) = self.finding(plan, number, &metrics);
+                Report::counts_as(finding.status, on_empty, plan.severity(number))
+            })
+            .max()
+            .unwrap_or(Verdict::Passed)
+    }
+
+    /// What a check found, what that rests on, and how long it took.
+    fn finding(
         &mut self,
         plan: &Compiled,
         number: usize,
         metrics: &RefCell<BTreeMap<String, f64>>,
-    ) -> Outcome {
+    ) -> (Finding, Evidence, u64) {
         let check = &plan.checks[number];
         let asked = &plan.suite.checks[number];
         let rows = self.seen.rows;
         let let_in = check.filter.map_or(rows, |filter| self.seen.let_in[filter]);
-        let (finding, evidence, nanos) = match &check.body {
+        match &check.body {
             Body::Fixed(finding, basis) => {
                 (finding.clone(), Evidence { basis: *basis, rows_by_statistics: 0 }, 0)
             }
@@ -436,7 +453,18 @@ impl State {
                 let evidence = evidence(decided.unwrap_or(0), rows.max(1));
                 (finding, evidence, nanos + elapsed(began))
             }
-        };
+        }
+    }
+
+    fn outcome(
+        &mut self,
+        plan: &Compiled,
+        number: usize,
+        metrics: &RefCell<BTreeMap<String, f64>>,
+    ) -> Outcome {
+        let check = &plan.checks[number];
+        let asked = &plan.suite.checks[number];
+        let (finding, evidence, nanos) = self.finding(plan, number, metrics);
         let finding = if shows_a_value(&asked.rule) && hides_one_of(plan, check, &asked.rule) {
             if let Rule::Aggregate(Aggregate { of, .. }) | Rule::Anomaly(Anomaly { of, .. }) =
                 &asked.rule

@@ -22,7 +22,8 @@ fn people() -> RecordBatch {
 fn report(suite: &Suite, rows: &RecordBatch, redaction: Redaction) -> Report {
     let mut inputs = Inputs::new(SystemClock.now());
     inputs.redaction = redaction;
-    Plan::new(suite, &rows.schema(), &inputs).unwrap().validate(rows).unwrap()
+    let plan = Plan::new(suite, &rows.schema(), &inputs).expect("the suite fits");
+    plan.validate(rows).expect("the rows can be judged")
 }
 
 #[test]
@@ -51,6 +52,24 @@ fn a_misspelt_column_to_redact_is_refused() {
     inputs.redaction = Redaction::Columns(BTreeSet::from(["mial".to_owned()]));
     let error = Plan::new(&suite, &people().schema(), &inputs).unwrap_err();
     assert!(error.to_string().contains("(column: mial, redact: mial)"), "{error}");
+}
+
+#[test]
+fn the_verdict_alone_is_that_of_the_report() {
+    use mlops_validate::checks::CheckExt;
+    let rows = people();
+    let suites = [
+        Suite::new("a").unwrap().with(range("age").max(100)),
+        Suite::new("b").unwrap().with(range("age").max(50).warn()),
+        Suite::new("c").unwrap().with(unique(["age"]).in_two_passes()),
+        Suite::new("d").unwrap().with(range("age").max(1).filter("mail = 'nobody'")),
+        Suite::new("e").unwrap().with(aggregate("max(age)").unwrap().max(99)),
+    ];
+    for suite in suites {
+        let plan = Plan::new(&suite, &rows.schema(), &Inputs::new(SystemClock.now())).unwrap();
+        let report = plan.validate(&rows).unwrap();
+        assert_eq!(plan.verdict(&rows).unwrap(), report.verdict, "{}", suite.name);
+    }
 }
 
 #[test]

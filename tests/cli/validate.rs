@@ -217,10 +217,14 @@ fn a_suite_is_proposed_from_a_profile_with_reasons() {
 #[test]
 fn a_profile_of_files_is_that_of_their_rows_in_order() {
     let store = with_data();
-    let ids = |from: i64, to: i64| -> String { (from..=to).map(|id| format!("{id}\n")).collect() };
+    let ids = |from: i64, to: i64| -> String {
+        (from..=to).flat_map(|id| [id.to_string(), "\n".to_owned()]).collect()
+    };
     put(&store, "ids/1.csv", &format!("id\n{}", ids(1, 20_000)));
     put(&store, "ids/2.csv", &format!("id\n{}", ids(20_001, 20_300)));
-    let lines: String = (1..=20_300).map(|id| format!("{{\"id\":{id}}}\n")).collect();
+    let lines: String = (1..=20_300)
+        .flat_map(|id| ["{\"id\":".to_owned(), id.to_string(), "}\n".to_owned()])
+        .collect();
     put(&store, "ids.jsonl", &lines);
     let ids = Arc::new(Int64Array::from_iter_values(1..=20_300)) as ArrayRef;
     let batch = RecordBatch::try_from_iter([("id", ids)]).unwrap();

@@ -119,13 +119,18 @@ impl Report {
     pub fn verdict_of(outcomes: &[Outcome], on_empty: OnEmpty) -> Verdict {
         outcomes
             .iter()
-            .map(|outcome| match (outcome.status, on_empty, outcome.severity) {
-                (Status::Passed, ..) | (Status::Vacuous, OnEmpty::Pass, _) => Verdict::Passed,
-                (Status::Vacuous, OnEmpty::Warn, _) | (_, _, Severity::Warn) => Verdict::Warned,
-                (_, _, Severity::Error) => Verdict::Failed,
-            })
+            .map(|outcome| Self::counts_as(outcome.status, on_empty, outcome.severity))
             .max()
             .unwrap_or(Verdict::Passed)
+    }
+
+    /// What one check adds to the verdict, which is the worst of all.
+    pub fn counts_as(status: Status, on_empty: OnEmpty, severity: Severity) -> Verdict {
+        match (status, on_empty, severity) {
+            (Status::Passed, ..) | (Status::Vacuous, OnEmpty::Pass, _) => Verdict::Passed,
+            (Status::Vacuous, OnEmpty::Warn, _) | (_, _, Severity::Warn) => Verdict::Warned,
+            (_, _, Severity::Error) => Verdict::Failed,
+        }
     }
 
     /// What the history keeps of it.
