@@ -19,7 +19,7 @@
 //! assert_eq!(yaml::write(&value), "checks:\n  - column: 'no'\n    min: 12\n");
 //!
 //! let bad = yaml::read_document("a: 1\na: 2").unwrap_err();
-//! assert_eq!(bad.to_string(), "has the key \"a\" twice (line 2, column 4)");
+//! assert_eq!(bad.to_string(), "has the key \"a\" twice (line 2, column 1)");
 //! ```
 
 mod document;
