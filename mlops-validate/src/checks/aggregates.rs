@@ -142,7 +142,7 @@ impl AggregateBuilder {
 ///
 /// The value must lie around the median of the last runs, as far away as their robust spread (the
 /// median of deviations) and their number make believable; how rarely a false alarm may come is
-/// [`AnomalyBuilder::one_in`]. [`crate::stats::anomaly`] has the formula and the measured rates.
+/// [`AnomalyBuilder::one_in`]. [`crate::stats::AnomalyRule`] has the formula and the measured rates.
 ///
 /// * **No history**: vacuous with fewer runs than [`AnomalyBuilder::at_least`]
 ///

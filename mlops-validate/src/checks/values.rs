@@ -179,7 +179,7 @@ pub fn matches(column: impl Into<String>, pattern: impl Into<String>) -> Pattern
 /// A regular expression is not found in the text.
 ///
 /// * **Null**: skipped
-/// * **Errors**: as [`matches`]
+/// * **Errors**: as [`matches()`]
 ///
 /// ```
 /// use mlops_validate::batch;
@@ -196,7 +196,7 @@ pub fn not_matches(
     PatternBuilder(NotMatches { column: column.into(), pattern: pattern.into(), full: false })
 }
 
-/// [`matches`] or [`not_matches`], being filled in.
+/// [`matches()`] or [`not_matches`], being filled in.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct PatternBuilder<R>(pub(super) R);
