@@ -118,6 +118,8 @@ pub(crate) struct PlannedCheck {
     pub(crate) filter: Option<usize>,
     /// Slots whose values may not be shown.
     pub(crate) redacted: Vec<usize>,
+    /// Whether what it observes is a value that may not be shown.
+    pub(crate) hides_value: bool,
     pub(crate) body: Body,
 }
 
@@ -130,6 +132,7 @@ impl PlannedCheck {
             columns: self.columns.clone(),
             filter: self.filter,
             redacted: self.redacted.clone(),
+            hides_value: self.hides_value,
             body: Body::Fixed(Finding::plain(Status::Vacuous), Basis::Values),
         }
     }

@@ -9,10 +9,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use arrow::array::{ArrayRef, RecordBatch};
-use mlops_core::validation::{
-    Aggregate, Anomaly, Counts, Evidence, Expected, Function, Metric, Outcome, Report, Rule,
-    Severity, Status, Verdict,
-};
+use mlops_core::validation::{Counts, Evidence, Outcome, Report, Severity, Status, Verdict};
 use mlops_core::{Error, Result};
 
 use crate::bits;
@@ -435,10 +432,12 @@ impl State {
             }
             Body::Folds { folds, conclude } => {
                 let began = (rows >= TIMED_ROWS as u64).then(std::time::Instant::now);
+                // What may not be shown goes into no history either.
+                let unseen = RefCell::default();
                 let seen = Seen {
                     memories: folds.iter().map(|fold| &self.seen.memories[*fold]).collect(),
                     rows: let_in,
-                    metrics,
+                    metrics: if check.hides_value { &unseen } else { metrics },
                     samples: plan.samples,
                     filter: asked.filter.as_deref(),
                 };
@@ -465,13 +464,7 @@ impl State {
         let check = &plan.checks[number];
         let asked = &plan.suite.checks[number];
         let (finding, evidence, nanos) = self.finding(plan, number, metrics);
-        let finding = if shows_a_value(&asked.rule) && hides_one_of(plan, check, &asked.rule) {
-            if let Rule::Aggregate(Aggregate { of, .. }) | Rule::Anomaly(Anomaly { of, .. }) =
-                &asked.rule
-            {
-                let name = of.to_string();
-                metrics.borrow_mut().retain(|metric, _| !metric.starts_with(&name));
-            }
+        let finding = if check.hides_value {
             Finding { observed: Some("(redacted)".into()), detail: None, ..finding }
         } else {
             finding
@@ -532,36 +525,6 @@ impl Tallies {
             let_in: sum(self.let_in, other.let_in),
         })
     }
-}
-
-/// Whether what the rule observes is a value of the column, not something made of many.
-fn shows_a_value(rule: &Rule) -> bool {
-    let is_value = |metric: &Metric| {
-        matches!(
-            metric.function(),
-            Function::Min | Function::Max | Function::Quantile | Function::ApproxQuantile
-        )
-    };
-    match rule {
-        Rule::Aggregate(rule) => {
-            let other = match &rule.equals {
-                Some(Expected::Same { metric } | Expected::Reference { metric, .. }) => {
-                    is_value(metric)
-                }
-                _ => false,
-            };
-            is_value(&rule.of) || other
-        }
-        Rule::Anomaly(rule) => is_value(&rule.of),
-        Rule::Freshness(_) => true,
-        _ => false,
-    }
-}
-
-/// Whether a column that the rule names may not be shown.
-fn hides_one_of(plan: &Compiled, check: &crate::plan::PlannedCheck, rule: &Rule) -> bool {
-    let columns = rule.columns();
-    check.redacted.iter().any(|slot| columns.contains(&plan.slots.path(*slot)))
 }
 
 fn elapsed(began: Option<std::time::Instant>) -> u64 {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Check, Status};
+use super::Check;
 use crate::tracking::Digest;
 use crate::{Error, Key, Result};
 
@@ -152,14 +152,5 @@ impl Suite {
     pub fn digest(&self) -> Digest {
         let json = serde_json::to_vec(self).unwrap_or_default();
         Digest(*blake3::hash(&json).as_bytes())
-    }
-
-    /// What a check of this outcome counts as.
-    pub fn counts_as(&self, status: Status) -> Status {
-        match (status, self.on_empty) {
-            (Status::Vacuous, OnEmpty::Pass) => Status::Passed,
-            (Status::Vacuous, OnEmpty::Fail) => Status::Failed,
-            (status, _) => status,
-        }
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use mlops_core::validation::{
-    Basis, Check, Function, Metric, Mostly, Redaction, Rule, Status, Suite,
+    Basis, Check, Expected, Function, Metric, Mostly, Redaction, Rule, Status, Suite,
 };
 use mlops_core::{Error, Result};
 use mlops_expr::Expr;
@@ -144,6 +144,8 @@ impl Compiler<'_> {
             expected,
             columns: columns.unwrap_or_else(named),
             filter,
+            hides_value: shows_a_value(&check.rule)
+                && check.rule.columns().into_iter().any(|column| self.redacted(column)),
             redacted: slots.filter(|slot| self.redacted(self.slots.path(*slot))).collect(),
             body,
         })
@@ -294,6 +296,30 @@ impl Compiler<'_> {
         };
         let expected = format!("{} is true", rule.function);
         Ok(self.rows(check, Arc::new(custom), slots, expected))
+    }
+}
+
+/// Whether what the rule observes is a value of the column, not something made of many.
+fn shows_a_value(rule: &Rule) -> bool {
+    let is_value = |metric: &Metric| {
+        matches!(
+            metric.function(),
+            Function::Min | Function::Max | Function::Quantile | Function::ApproxQuantile
+        )
+    };
+    match rule {
+        Rule::Aggregate(rule) => {
+            let other = match &rule.equals {
+                Some(Expected::Same { metric } | Expected::Reference { metric, .. }) => {
+                    is_value(metric)
+                }
+                _ => false,
+            };
+            is_value(&rule.of) || other
+        }
+        Rule::Anomaly(rule) => is_value(&rule.of),
+        Rule::Freshness(_) => true,
+        _ => false,
     }
 }
 

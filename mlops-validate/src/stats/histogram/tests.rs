@@ -99,37 +99,3 @@ fn a_stored_cell_beyond_the_doubles_is_refused() {
     let text = r#"{"zeros":0,"nan":0,"infinite":[0,0],"positive":[[262015,[1,1]]],"negative":[]}"#;
     assert!(serde_json::from_str::<Histogram>(text).is_err());
 }
-
-#[test]
-#[ignore = "a measurement; run with --release --nocapture"]
-fn cost_of_a_value() {
-    let mut state = 1u64;
-    let mut uniform = || {
-        state =
-            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 11) as f64 / (1u64 << 53) as f64
-    };
-    let normal: Vec<f64> =
-        (0..1 << 20).map(|_| (0..12).map(|_| uniform()).sum::<f64>() - 6.0).collect();
-    let positive: Vec<f64> = normal.iter().map(|x| x + 100.0).collect();
-    let constant = vec![7.0; 1 << 20];
-    for (name, values) in
-        [("normal", &normal), ("100 + normal", &positive), ("constant", &constant)]
-    {
-        let mut histogram = Histogram::default();
-        let mut moments = crate::stats::FloatMoments::default();
-        let histogram = best(|| histogram.add_slice(values));
-        let moments = best(|| moments.add_slice(values));
-        println!("{name}: histogram {histogram:.2} moments {moments:.2} ns/value");
-    }
-}
-
-fn best(mut work: impl FnMut()) -> f64 {
-    (0..15)
-        .map(|_| {
-            let start = std::time::Instant::now();
-            work();
-            start.elapsed().as_nanos() as f64 / f64::from(1 << 20)
-        })
-        .fold(f64::INFINITY, f64::min)
-}

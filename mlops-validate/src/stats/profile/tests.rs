@@ -196,25 +196,3 @@ proptest! {
         prop_assert_eq!(Profile::from_json(&whole.to_json()).unwrap(), whole);
     }
 }
-
-#[test]
-#[ignore = "a measurement; run with --release --nocapture"]
-fn cost_of_a_value() {
-    let rows = 8_192;
-    let mix = |i: usize| (i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 11;
-    let floats: Float64Array = (0..rows).map(|i| Some(mix(i) as f64 / 1e10)).collect();
-    let codes: StringArray = (0..rows).map(|i| Some(format!("N{}", mix(i) % 20))).collect();
-    let ids: StringArray = (0..rows).map(|i| Some(format!("N{}", mix(i)))).collect();
-    let columns: [(&str, ArrayRef); 3] =
-        [("float", Arc::new(floats)), ("code", Arc::new(codes)), ("id", Arc::new(ids))];
-    for (name, array) in columns {
-        let table = RecordBatch::try_from_iter([(name, array)]).unwrap();
-        let mut profile = of(&table);
-        let best = (0..200).map(|_| {
-            let start = std::time::Instant::now();
-            profile.update(&table).unwrap();
-            start.elapsed().as_nanos() as f64 / rows as f64
-        });
-        println!("profile of {name}: {:.2} ns/value", best.fold(f64::INFINITY, f64::min));
-    }
-}
