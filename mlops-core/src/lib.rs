@@ -5,9 +5,9 @@
 //! a backend, wraps one, or passes values between rooms: plain data, errors, time, ids, and the
 //! traits. It does no I/O and starts no runtime.
 //!
-//! Six contracts carry the library. [`tracking::Tracker`], [`registry::Registry`]
-//! and [`validation::Validator`] are here; `FeatureStore`, `DriftMonitor` and `BackupTarget` take their places beside them with
-//! their crates.
+//! Six contracts carry the library. [`tracking::Tracker`], [`registry::Registry`],
+//! [`validation::Validator`] and [`features::FeatureStore`] are here; `DriftMonitor` and `BackupTarget` take their
+//! places beside them with their crates.
 //! [`journal::Journal`] is the spine under all of them: every change of metadata is one row of it.
 //!
 //! What it does not do: talk to a disk, a database or a network; read the clock outside [`time`],
@@ -24,6 +24,7 @@ mod json;
 mod name;
 mod secret;
 
+pub mod features;
 pub mod filter;
 pub mod journal;
 pub mod lineage;

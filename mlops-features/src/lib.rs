@@ -1,0 +1,16 @@
+//! The feature store: what was known about this entity at that instant, for a million training rows or for
+//! one request, with the same answer.
+
+#![deny(unsafe_code)]
+
+mod codec;
+mod define;
+pub mod feast;
+mod join;
+pub mod offline;
+pub mod online;
+pub mod sql;
+pub mod transform;
+mod window;
+
+pub use mlops_core::features::*;
