@@ -3,12 +3,15 @@
 
 #![deny(unsafe_code)]
 
-mod codec;
+mod bucket;
+pub mod catalog;
+pub mod codec;
 mod define;
 pub mod feast;
 mod join;
 pub mod offline;
 pub mod online;
+pub mod prepared;
 pub mod sql;
 pub mod transform;
 mod window;

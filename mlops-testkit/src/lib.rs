@@ -32,6 +32,7 @@
 mod backend;
 pub mod build;
 pub mod case;
+pub mod features;
 mod random;
 pub mod registry;
 pub mod saboteurs;

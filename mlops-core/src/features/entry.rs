@@ -14,7 +14,7 @@ use crate::{Error, ErrorKind, Result};
 /// The first byte of an entry.
 pub const ENTRY_VERSION: u8 = 1;
 /// Most rows of one key that wait for their time.
-pub const MAX_PENDING: usize = 64;
+pub const MAX_PENDING: usize = 250;
 const HEAD: usize = 2;
 
 /// One row of an entry.

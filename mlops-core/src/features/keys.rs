@@ -105,6 +105,15 @@ impl KeyBatch {
         Ok(())
     }
 
+    /// Adds a key that is bytes already, as [`KeyBatch::get`] returns it.
+    ///
+    /// # Errors
+    /// As [`KeyBatch::end`].
+    pub fn push(&mut self, key: &[u8]) -> Result<()> {
+        self.bytes.extend_from_slice(key);
+        self.end(true)
+    }
+
     /// How many rows.
     pub fn len(&self) -> usize {
         self.ends.len()

@@ -1,1 +1,3 @@
-//! To come.
+//! Offline stores: all rows that were ever written.
+
+pub(crate) mod coerce;

@@ -8,11 +8,15 @@ use super::code::{code_only, has_word, without_tests};
 use crate::process::{program, read};
 use crate::project::{Package, Project};
 
-/// The two files that may say `unsafe`: the memory-mapped spool, and the pointers between the two
+/// The files that may say `unsafe`: the memory-mapped spool and online table, and the pointers between the two
 /// implementations of Arrow.
-const UNSAFE: [&str; 2] = ["mlops-registry/src/spool/map.rs", "mlops-polars/src/ffi.rs"];
+const UNSAFE: [&str; 3] = [
+    "mlops-registry/src/spool/map.rs",
+    "mlops-polars/src/ffi.rs",
+    "mlops-features/src/online/table/map.rs",
+];
 /// The crates that these files are in, whose roots therefore cannot forbid it.
-const UNSAFE_CRATES: [&str; 2] = ["mlops-registry", "mlops-polars"];
+const UNSAFE_CRATES: [&str; 3] = ["mlops-registry", "mlops-polars", "mlops-features"];
 
 /// Code that is not finished, outside tests.
 const UNFINISHED: [&str; 3] = ["todo!", "unimplemented!", "dbg!"];

@@ -1,0 +1,133 @@
+//! Forgetting an entity: every row of its keys, in every table of every view of it, and what is online.
+
+use std::collections::BTreeSet;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use futures::TryStreamExt;
+use mlops_core::features::{
+    FeatureName, KeyBatch, Rewritten, Scan, Source, Table, TableId, ViewRecord,
+};
+use mlops_core::{Error, Result};
+
+use super::Features;
+use crate::offline::coerce::coerce_keys;
+
+const OPERATION: &str = "features.erase";
+
+impl Features {
+    pub(super) async fn forget(
+        &self,
+        entity: &FeatureName,
+        keys: &RecordBatch,
+    ) -> Result<Vec<Rewritten>> {
+        let registered = self.load().await?;
+        let known = registered.entities.get(entity).ok_or_else(|| {
+            Error::not_found(OPERATION, "no entity has this name").with("entity", entity)
+        })?;
+        let mut columns: Vec<(String, ArrayRef)> = Vec::new();
+        for key in &known.keys {
+            let column = keys.column_by_name(&key.name).ok_or_else(|| {
+                Error::invalid(OPERATION, "the keys lack a column")
+                    .with("entity", entity)
+                    .with("column", &key.name)
+            })?;
+            columns.push((key.name.clone(), coerce_keys(OPERATION, column, key.data_type, &key.name)?));
+        }
+        let wanted = Wanted::of(&columns, keys.num_rows())?;
+        let mut proof = Vec::new();
+        for (name, record) in &registered.views {
+            if record.last().definition.entities.contains(entity) {
+                for table in tables(record) {
+                    proof.push(self.forget_in(name, table, &wanted).await?);
+                }
+            }
+        }
+        Ok(proof)
+    }
+
+    async fn forget_in(
+        &self,
+        view: &FeatureName,
+        table: &Table,
+        wanted: &Wanted,
+    ) -> Result<Rewritten> {
+        if let Source::Files(urls) = &table.source {
+            return Err(Error::new(
+                mlops_core::ErrorKind::Unsupported,
+                OPERATION,
+                "the rows of a view are in files that are not the store's",
+            )
+            .with("view", view)
+            .with("files", urls.join(", "))
+            .with_hint("take the rows out of the files, and the entity out of the other views first"));
+        }
+        let keys = self.whole_keys(table, wanted).await?;
+        let offline = self.parts.offline.erase(table, &keys).await?;
+        let online = self.parts.online.erase(&table.id, &keys).await?;
+        Ok(Rewritten::new(view.clone(), offline, online))
+    }
+
+    /// The table's keys that hold one of the wanted ones: those themselves, or, where the table has more
+    /// entities, all that were ever combined with them.
+    async fn whole_keys(&self, table: &Table, wanted: &Wanted) -> Result<KeyBatch> {
+        let places: Vec<Option<usize>> = wanted
+            .names
+            .iter()
+            .map(|name| table.keys.iter().position(|key| key.name == *name))
+            .collect();
+        let mut scan = Scan::default();
+        scan.columns = Some(Vec::new());
+        let mut found = BTreeSet::new();
+        let mut batches = self.parts.offline.scan(table, scan).await?;
+        while let Some(batch) = batches.try_next().await? {
+            let columns: Vec<ArrayRef> =
+                places.iter().flatten().map(|at| batch.column(*at).clone()).collect();
+            let part = KeyBatch::from_columns(&columns, batch.num_rows())?;
+            let whole =
+                KeyBatch::from_columns(&batch.columns()[..table.keys.len()], batch.num_rows())?;
+            for (part, whole) in part.iter().zip(whole.iter()) {
+                if let (Some(part), Some(whole)) = (part, whole)
+                    && wanted.keys.contains(part)
+                {
+                    found.insert(whole.to_vec());
+                }
+            }
+        }
+        // What is online may be of rows that the log has lost; where the key is whole it is known anyway.
+        if places.len() == table.keys.len() {
+            found.extend(wanted.keys.iter().cloned());
+        }
+        let mut keys = KeyBatch::new();
+        for key in found {
+            keys.push(&key)?;
+        }
+        Ok(keys)
+    }
+}
+
+/// The keys of the entity.
+struct Wanted {
+    names: Vec<String>,
+    keys: BTreeSet<Vec<u8>>,
+}
+
+impl Wanted {
+    fn of(columns: &[(String, ArrayRef)], rows: usize) -> Result<Self> {
+        let arrays: Vec<ArrayRef> = columns.iter().map(|(_, array)| array.clone()).collect();
+        let batch = KeyBatch::from_columns(&arrays, rows)?;
+        let mut keys = BTreeSet::new();
+        for (row, key) in batch.iter().enumerate() {
+            let key = key.ok_or_else(|| {
+                Error::invalid(OPERATION, "a key is null").with("row", row)
+            })?;
+            keys.insert(key.to_vec());
+        }
+        Ok(Self { names: columns.iter().map(|(name, _)| name.clone()).collect(), keys })
+    }
+}
+
+/// Every table that a view ever had.
+pub(super) fn tables(record: &ViewRecord) -> Vec<&Table> {
+    let mut seen: BTreeSet<&TableId> = BTreeSet::new();
+    record.versions.iter().rev().map(|v| &v.table).filter(|t| seen.insert(&t.id)).collect()
+}

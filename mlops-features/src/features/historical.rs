@@ -1,0 +1,339 @@
+//! The training set: the point-in-time join of all views of a service.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, UInt32Array};
+use arrow::compute::{cast, filter_record_batch};
+use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use mlops_core::features::{
+    AsOf, Boundary, EntityRows, Feature, Historical, KeyBatch, KnownAt, Probe, Receipt,
+    ReceiptTable, RowStatus, Scan, ServiceRef, Source, TableId, TrainingSet,
+};
+use mlops_core::lineage::{Edge, Node, NodeKind, Relation};
+use mlops_core::tracking::Digest;
+use mlops_core::{Error, Result};
+use futures::TryStreamExt;
+
+use super::Features;
+use crate::bucket::bucket_of;
+use crate::define::{Resolved, ResolvedView, resolve_service};
+use crate::offline::coerce::coerce_keys;
+use crate::transform::Compiled;
+use crate::window::WindowJoin;
+
+use super::receipt::{check_receipt, check_tables, digest_of};
+
+const OPERATION: &str = "features.historical";
+
+impl Features {
+    pub(super) async fn training_set(
+        &self,
+        service: &ServiceRef,
+        rows: EntityRows,
+        options: Historical,
+    ) -> Result<TrainingSet> {
+        let registered = self.load().await?;
+        let pinned = options.receipt.as_ref().map_or(service, |receipt| &receipt.service);
+        let resolved = resolve_service(&registered, pinned, self.now())?;
+        if let Some(receipt) = &options.receipt {
+            check_receipt(receipt, service, &resolved)?;
+        }
+        let rows = bucketed(rows, &resolved, options.bucket)?;
+        let times = instants(&rows)?;
+        let entities = digest_of(&rows, &resolved)?;
+        if let Some(receipt) = &options.receipt
+            && options.bucket.is_none()
+            && receipt.entities != entities
+        {
+            return Err(Error::invalid(OPERATION, "the rows that ask are not those of the receipt")
+                .with("rows", rows.batch.num_rows())
+                .with("receipt_rows", receipt.rows)
+                .with_hint("give the same keys, instants and request columns, in the same order"));
+        }
+        let known_at = options.receipt.as_ref().map_or(options.known_at, |receipt| receipt.known_at);
+        let mut receipt = Receipt::new(
+            ServiceRef::version(resolved.service.name.clone(), resolved.version.version),
+            resolved.version.digest,
+            known_at,
+            entities,
+            rows.batch.num_rows() as u64,
+            self.now(),
+        );
+        let mut output = Output::of(&rows.batch);
+        for (at, view) in resolved.views.iter().enumerate() {
+            let keys = key_columns(OPERATION, &rows.batch, view)?;
+            let position =
+                options.receipt.as_ref().and_then(|receipt| receipt.tables.get(at)).map(|t| t.position);
+            let ask = Ask { keys, times: Arc::clone(&times), known_at, position, options: &options };
+            let answer = self.ask(view, ask).await?;
+            receipt.tables.push(self.read_of(view, &answer).await?);
+            output.add(view, answer, options.statuses)?;
+        }
+        if let Some(then) = &options.receipt {
+            check_tables(then, &receipt)?;
+        }
+        let joined = output.batch()?;
+        let batch = self.transformed(&resolved, &joined)?;
+        self.leave_lineage(&receipt).await?;
+        Ok(TrainingSet::new(batch, receipt))
+    }
+
+    async fn ask(&self, view: &ResolvedView, ask: Ask<'_>) -> Result<AsOf> {
+        if view.version.definition.is_aggregated() {
+            return self.ask_windows(view, ask).await;
+        }
+        let columns = view.features.iter().map(|(_, f)| f.column().to_owned()).collect();
+        let mut probe = Probe::new(ask.keys, ask.times, columns);
+        probe.visibility = view.visibility();
+        probe.known_at = ask.known_at;
+        probe.position = ask.position;
+        probe.threads = ask.options.threads;
+        probe.progress.clone_from(&ask.options.progress);
+        self.parts.offline.as_of(&view.version.table, probe).await
+    }
+
+    async fn ask_windows(&self, view: &ResolvedView, ask: Ask<'_>) -> Result<AsOf> {
+        let table = &view.version.table;
+        let boundary = view.version.definition.boundary;
+        let rows = ask.times.len();
+        let keys = KeyBatch::from_columns(&ask.keys, rows)?;
+        let times = micros(&ask.times, boundary)?;
+        let features: Vec<Feature> = view.features.iter().map(|(_, f)| f.clone()).collect();
+        let manifest = match table.source {
+            Source::Log => self.parts.offline.manifest(&table.id, ask.position).await?,
+            Source::Files(_) => Default::default(),
+        };
+        let mut join = WindowJoin::new(table, &features, &keys, &times, boundary, ask.known_at)?;
+        let mut scan = Scan::default();
+        scan.columns = Some(join.columns());
+        scan.position = ask.position;
+        scan.until = times.iter().max().map(|t| t.saturating_add(1));
+        scan.from = join.from();
+        let mut batches = self.parts.offline.scan(table, scan).await?;
+        while let Some(batch) = batches.try_next().await? {
+            join.push(&batch)?;
+        }
+        let answer = join.finish()?;
+        let none: ArrayRef = Arc::new(Int64Array::new_null(rows));
+        Ok(AsOf::new(answer.rows, answer.columns, answer.event_time, none, manifest.position))
+    }
+
+    pub(super) fn transformed(&self, resolved: &Resolved, joined: &RecordBatch) -> Result<RecordBatch> {
+        if resolved.version.on_demand.is_empty() {
+            return Ok(joined.clone());
+        }
+        let compiled = Compiled::new(
+            &resolved.version.on_demand,
+            &joined.schema(),
+            &self.parts.functions,
+        )?;
+        let made = compiled.eval(joined)?;
+        let mut fields: Vec<_> = joined.schema().fields().iter().cloned().collect();
+        let mut columns = joined.columns().to_vec();
+        for (field, column) in compiled.fields().iter().zip(made) {
+            fields.push(Arc::clone(field));
+            columns.push(column);
+        }
+        whole(fields, columns, joined.num_rows())
+    }
+
+    async fn read_of(&self, view: &ResolvedView, answer: &AsOf) -> Result<ReceiptTable> {
+        let table = &view.version.table;
+        let digest = match &table.source {
+            Source::Log => {
+                let manifest =
+                    self.parts.offline.manifest(&table.id, Some(answer.position)).await?;
+                let mut hash = blake3::Hasher::new();
+                for segment in &manifest.segments {
+                    hash.update(&segment.digest.0);
+                }
+                Digest(*hash.finalize().as_bytes())
+            }
+            Source::Files(urls) => Digest(*blake3::hash(urls.join("\n").as_bytes()).as_bytes()),
+        };
+        let name = view.use_.view.clone();
+        Ok(ReceiptTable::new(name, table.id.clone(), answer.position, digest))
+    }
+
+    /// Every read for training leaves its trace: views → service → the set that was made.
+    async fn leave_lineage(&self, receipt: &Receipt) -> Result<()> {
+        let Some(lineage) = &self.lineage else { return Ok(()) };
+        let service = Node::new(NodeKind::FeatureService, receipt.service.to_string());
+        let made = Node::new(NodeKind::Dataset, format!("training:{}", receipt.digest()));
+        lineage.link(&[Edge::new(service, made, Relation::DerivedFrom)]).await
+    }
+}
+
+/// What one view is asked.
+struct Ask<'a> {
+    keys: Vec<ArrayRef>,
+    times: ArrayRef,
+    known_at: KnownAt,
+    position: Option<u64>,
+    options: &'a Historical,
+}
+
+/// The columns of the answer, as they come.
+struct Output {
+    fields: Vec<Arc<Field>>,
+    columns: Vec<ArrayRef>,
+    rows: usize,
+}
+
+impl Output {
+    fn of(batch: &RecordBatch) -> Self {
+        Self {
+            fields: batch.schema().fields().iter().cloned().collect(),
+            columns: batch.columns().to_vec(),
+            rows: batch.num_rows(),
+        }
+    }
+
+    fn add(&mut self, view: &ResolvedView, answer: AsOf, statuses: bool) -> Result<()> {
+        for ((name, feature), column) in view.features.iter().zip(answer.columns) {
+            self.push(Field::new(name, feature.data_type.arrow(), true), column)?;
+        }
+        if statuses {
+            let prefix = view.use_.prefix();
+            let words = answer.rows.iter().map(|row| match row {
+                RowStatus::Found => "found",
+                RowStatus::NotFound => "not_found",
+                RowStatus::Expired => "expired",
+            });
+            let words: ArrayRef = Arc::new(StringArray::from_iter_values(words));
+            self.push(Field::new(format!("{prefix}__status"), DataType::Utf8, false), words)?;
+            let instant = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+            for (name, times) in [("event_time", answer.event_time), ("created", answer.created)] {
+                let times = cast(&times, &instant).map_err(|e| internal(&e))?;
+                self.push(Field::new(format!("{prefix}__{name}"), instant.clone(), true), times)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, field: Field, column: ArrayRef) -> Result<()> {
+        if self.fields.iter().any(|there| there.name() == field.name()) {
+            return Err(Error::invalid(OPERATION, "two columns of the answer have one name")
+                .with("column", field.name())
+                .with_hint("rename the column of the rows that ask, or give the service `full_names`"));
+        }
+        self.fields.push(Arc::new(field));
+        self.columns.push(column);
+        Ok(())
+    }
+
+    fn batch(self) -> Result<RecordBatch> {
+        whole(self.fields, self.columns, self.rows)
+    }
+}
+
+fn whole(fields: Vec<Arc<Field>>, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
+        .map_err(|e| internal(&e))
+}
+
+fn internal(error: &arrow::error::ArrowError) -> Error {
+    Error::new(mlops_core::ErrorKind::Internal, OPERATION, error.to_string())
+}
+
+/// The key columns of a view from the rows that ask, brought to the keys' types.
+pub(super) fn key_columns(
+    operation: &'static str,
+    batch: &RecordBatch,
+    view: &ResolvedView,
+) -> Result<Vec<ArrayRef>> {
+    let found = view.keys.iter().map(|(key, column)| {
+        let array = batch.column_by_name(column).ok_or_else(|| {
+            let schema = batch.schema();
+            let there: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
+            Error::invalid(operation, "the rows that ask lack a key column")
+                .with("view", view.use_.prefix())
+                .with("column", column)
+                .with("columns", there.join(", "))
+        })?;
+        coerce_keys(operation, array, key.data_type, column)
+    });
+    found.collect()
+}
+
+/// The instants of the rows that ask, of microseconds or nanoseconds, without nulls.
+fn instants(rows: &EntityRows) -> Result<ArrayRef> {
+    let column = rows.batch.column_by_name(&rows.event_time).ok_or_else(|| {
+        let schema = rows.batch.schema();
+        let there: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
+        Error::invalid(OPERATION, "the rows that ask lack the column of instants")
+            .with("column", &rows.event_time)
+            .with("columns", there.join(", "))
+    })?;
+    let (zone, unit) = match column.data_type() {
+        DataType::Timestamp(TimeUnit::Nanosecond, zone) => (zone.clone(), TimeUnit::Nanosecond),
+        DataType::Timestamp(_, zone) => (zone.clone(), TimeUnit::Microsecond),
+        DataType::Date32 | DataType::Date64 => (None, TimeUnit::Microsecond),
+        other => {
+            return Err(Error::invalid(OPERATION, "the column of instants is no timestamp")
+                .with("column", &rows.event_time)
+                .with("type", other)
+                .with_hint("give timestamps; those without a zone are UTC"));
+        }
+    };
+    if let Some(row) = (0..column.len()).find(|row| column.is_null(*row)) {
+        return Err(Error::invalid(OPERATION, "a row asks at no instant")
+            .with("column", &rows.event_time)
+            .with("row", row));
+    }
+    let made = cast(column, &DataType::Timestamp(unit, zone)).map_err(|e| internal(&e))?;
+    if let Some(row) = (0..made.len()).find(|row| made.is_null(*row)) {
+        return Err(Error::invalid(OPERATION, "an instant is out of range")
+            .with("column", &rows.event_time)
+            .with("row", row));
+    }
+    Ok(made)
+}
+
+/// Instants as microseconds. Parts of a microsecond are cut where the boundary is inclusive, and rounded
+/// up where it is strict, so that whole microseconds compare with them as before.
+fn micros(times: &ArrayRef, boundary: Boundary) -> Result<Vec<i64>> {
+    let nanos = matches!(times.data_type(), DataType::Timestamp(TimeUnit::Nanosecond, _));
+    let values = cast(times, &DataType::Int64).map_err(|e| internal(&e))?;
+    let values = arrow::array::AsArray::as_primitive::<arrow::datatypes::Int64Type>(&values);
+    let floor = |t: i64| t.div_euclid(1_000);
+    let convert = |t: i64| match boundary {
+        _ if !nanos => t,
+        Boundary::Inclusive => floor(t),
+        Boundary::Strict => floor(t) + i64::from(t.rem_euclid(1_000) != 0),
+    };
+    Ok(values.values().iter().map(|t| convert(*t)).collect())
+}
+
+/// The rows of the bucket that is asked for: by the hash of all key columns of the service, so that the
+/// same rows go together whatever machine asks.
+fn bucketed(
+    rows: EntityRows,
+    resolved: &Resolved,
+    bucket: Option<(u32, u32)>,
+) -> Result<EntityRows> {
+    let Some((i, n)) = bucket else { return Ok(rows) };
+    if i >= n {
+        return Err(Error::invalid(OPERATION, "there is no such bucket")
+            .with("bucket", i)
+            .with("buckets", n)
+            .with_hint("buckets are numbered from 0"));
+    }
+    let keys = all_keys(&rows.batch, resolved)?;
+    let keep = |row: usize| bucket_of(keys.get(row).unwrap_or_default(), n) == i;
+    let mask: BooleanArray = (0..rows.batch.num_rows()).map(|row| Some(keep(row))).collect();
+    let batch = filter_record_batch(&rows.batch, &mask).map_err(|e| internal(&e))?;
+    Ok(EntityRows { batch, ..rows })
+}
+
+/// The distinct key columns of a service, by name, as one key a row.
+fn all_keys(batch: &RecordBatch, resolved: &Resolved) -> Result<KeyBatch> {
+    let mut columns = std::collections::BTreeMap::new();
+    for view in &resolved.views {
+        let arrays = key_columns(OPERATION, batch, view)?;
+        columns.extend(view.keys.iter().map(|(_, column)| column.clone()).zip(arrays));
+    }
+    let columns: Vec<ArrayRef> = columns.into_values().collect();
+    KeyBatch::from_columns(&columns, batch.num_rows())
+}
