@@ -34,6 +34,7 @@ pub mod build;
 pub mod case;
 pub mod features;
 mod random;
+pub mod redis;
 pub mod registry;
 pub mod saboteurs;
 pub mod tracker;

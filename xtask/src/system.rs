@@ -1,7 +1,8 @@
 //! The programs that the checks and the tests call, and how to get them.
 //!
 //! The tests make Python environments of their own, which Debian's `python3` cannot without one more
-//! package; as root (a container) it is installed, else the reader is told the command.
+//! package, and start a Redis of their own; as root (a container) both are installed, else the reader is
+//! told the command.
 
 use crate::process::{program, read};
 use crate::project::Project;
@@ -17,7 +18,7 @@ struct Tool {
     package: Option<&'static str>,
 }
 
-const TOOLS: [Tool; 6] = [
+const TOOLS: [Tool; 7] = [
     Tool { name: "git", arguments: &["--version"], install: "apt-get install git", package: None },
     Tool {
         name: "cc",
@@ -49,6 +50,12 @@ const TOOLS: [Tool; 6] = [
         install: "apt-get install python3-venv",
         package: Some("python3-venv"),
     },
+    Tool {
+        name: "redis-server",
+        arguments: &["--version"],
+        install: "apt-get install redis-server",
+        package: Some("redis-server"),
+    },
 ];
 
 /// The step.
@@ -71,7 +78,7 @@ pub(crate) fn run(project: &Project) -> Outcome {
         missing.push(format!("`{call}` does not work; {}", tool.install));
     }
     let outcome = if project.strict {
-        Outcome::findings("git, cc, rustfmt, clippy, python3 with venv", &missing)
+        Outcome::findings("git, cc, rustfmt, clippy, python3 with venv, redis-server", &missing)
     } else {
         notes.append(&mut missing);
         Outcome::good("not strict: what is missing is only reported")

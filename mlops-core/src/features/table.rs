@@ -25,6 +25,11 @@ impl TableId {
         Self(format!("{view}.{number}").into())
     }
 
+    /// The online states of an aggregated view: they are those of one version, `driver_trips..3`.
+    pub fn windows(view: &FeatureName, version: u32) -> Self {
+        Self(format!("{view}..{version}").into())
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0

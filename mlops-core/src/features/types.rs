@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Error, Result};
 
 /// The name of an entity, a view, a service or a feature: 1 to 100 bytes of ASCII letters, digits, `_`,
-/// `-` and `.`, the first a letter or digit.
+/// `-` and `.`, the first a letter or digit, the last no `.`.
 ///
 /// It stands in column names, file names, keys of a server and SQL. Names that start with `_` are the
 /// store's own columns.
@@ -20,7 +20,7 @@ use crate::{Error, Result};
 /// ```
 /// use mlops_core::features::FeatureName;
 /// assert!(FeatureName::new("dep_delay.7d").is_ok());
-/// for bad in ["", "_seq", "a b", "a/b", "a@1", "é"] {
+/// for bad in ["", "_seq", "a b", "a/b", "a@1", "é", "a."] {
 ///     assert!(FeatureName::new(bad).is_err(), "{bad:?}");
 /// }
 /// ```
@@ -41,12 +41,14 @@ impl FeatureName {
         let letter = |c: char| c.is_ascii_alphanumeric();
         let good = text.len() <= Self::MAX_BYTES
             && text.starts_with(letter)
+            && !text.ends_with('.')
             && text.chars().all(|c| letter(c) || matches!(c, '_' | '-' | '.'));
         if !good {
             return Err(Error::invalid("features.name", "is no name")
                 .with("name", text.chars().take(120).collect::<String>().escape_debug())
                 .with_hint(
-                    "give 1 to 100 letters, digits, `_`, `-` and `.`, the first a letter or digit",
+                    "give 1 to 100 letters, digits, `_`, `-` and `.`, the first a letter or digit, \
+                     the last no `.`",
                 ));
         }
         Ok(Self(text.into()))

@@ -76,13 +76,19 @@ impl Rule {
         self.known_at == KnownAt::Now
     }
 
+    /// The first instant that a row of this event time is in time for, if there is one.
+    #[inline]
+    pub(crate) fn in_time(self, event_time: i64) -> Option<i64> {
+        match self.boundary {
+            Boundary::Inclusive => Some(event_time),
+            Boundary::Strict => event_time.checked_add(1),
+        }
+    }
+
     /// The first instant at which a row can be seen, if there is one.
     #[inline]
     pub(crate) fn seen_from(self, event_time: i64, created: i64) -> Option<i64> {
-        let from = match self.boundary {
-            Boundary::Inclusive => event_time,
-            Boundary::Strict => event_time.checked_add(1)?,
-        };
+        let from = self.in_time(event_time)?;
         match self.known_at {
             KnownAt::EventTime => (created != WriteOrder::UNKNOWN).then(|| from.max(created)),
             KnownAt::Instant(known) => {

@@ -10,7 +10,7 @@ use mlops_core::{Error, Result};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::acc::{Acc, Kind, Slot};
-use super::value::{Cell, is_float, plain, unrank, word_of};
+use super::value::{Cell, plain, unrank, word_of};
 
 /// Most tiles of one window.
 pub(crate) const MAX_TILES: i64 = 10_000;
@@ -55,7 +55,7 @@ pub(super) struct Output {
     input: FeatureType,
     pub(super) group: usize,
     pub(super) lane: usize,
-    /// Its states among the group's; the second one is the count of a mean.
+    /// Its states among the group's; the second one is the count of a sum or mean.
     pub(super) slots: [usize; 2],
     /// The same among the lane's.
     pub(super) in_lane: [usize; 2],
@@ -208,9 +208,9 @@ impl WindowPlan {
             })
         });
         let kinds: &[Kind] = match aggregate.function {
-            AggregateFunction::Sum => &[Kind::Sum],
+            // The count tells a sum of no values from one of zero.
+            AggregateFunction::Sum | AggregateFunction::Mean => &[Kind::Sum, Kind::Count],
             AggregateFunction::Count => &[Kind::Count],
-            AggregateFunction::Mean => &[Kind::Sum, Kind::Count],
             AggregateFunction::Min => &[Kind::Min],
             AggregateFunction::Max => &[Kind::Max],
             AggregateFunction::Distinct => &[Kind::Distinct],
@@ -308,23 +308,17 @@ impl Output {
                 cell => cell,
             },
             (Some(Acc::Last(Some((_, value)))), _) => value.cell(),
-            (Some(Acc::Whole { sum }), AggregateFunction::Mean) if count > 0 => {
-                real(*sum as f64 / count as f64)
+            (Some(Acc::Whole { .. } | Acc::Real(_)), _) if count == 0 => Cell::Null,
+            (Some(Acc::Whole { sum }), AggregateFunction::Mean) => real(*sum as f64 / count as f64),
+            (Some(Acc::Real(sum)), AggregateFunction::Mean) => real(sum.mean(count)),
+            (Some(Acc::Whole { sum }), _) => i64::try_from(*sum).map_or(Cell::Null, Cell::Word),
+            (Some(Acc::Real(sum)), _) if self.ty == FeatureType::Float32 => {
+                Cell::Word(i64::from((sum.to_f32() + 0.0).to_bits()))
             }
-            (Some(Acc::Real(sum)), AggregateFunction::Mean) if count > 0 => real(sum.mean(count)),
+            (Some(Acc::Real(sum)), _) => real(sum.to_f64()),
             _ => Cell::Null,
         }
     }
-
-    /// Whether a sum is of no values cannot be told by the sum; so it has a count too.
-    pub(super) fn is_sum(&self) -> bool {
-        self.function == AggregateFunction::Sum
-    }
-}
-
-/// Whether the sum of a column's values is kept in doubles.
-pub(super) fn is_real(ty: FeatureType) -> bool {
-    is_float(ty)
 }
 
 #[cold]

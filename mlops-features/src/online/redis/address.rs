@@ -23,8 +23,7 @@ pub(super) struct Address {
 impl Address {
     /// Reads a URL. What is wrong is said without the URL, which may hold a password.
     pub(super) fn parse(url: &Secret<String>) -> Result<Self> {
-        let invalid =
-            |problem: &'static str| Error::invalid(OPERATION, problem).with_hint(SHAPE);
+        let invalid = |problem: &'static str| Error::invalid(OPERATION, problem).with_hint(SHAPE);
         let url = Url::parse(url.expose()).map_err(|_| invalid("the address is no URL"))?;
         match url.scheme() {
             "redis" => {}
@@ -133,8 +132,13 @@ mod tests {
     #[test]
     fn a_wrong_address_is_refused_without_its_password() {
         for url in [
-            "hunter2", "redis:///1", "redis://:hunter2@cache/x", "redis://:hunter2@cache:port",
-            "redis://:hunter2@cache/0?tls=1", "redis://:hunter2%ff@cache", "unix:///hunter2",
+            "hunter2",
+            "redis:///1",
+            "redis://:hunter2@cache/x",
+            "redis://:hunter2@cache:port",
+            "redis://:hunter2@cache/0?tls=1",
+            "redis://:hunter2%ff@cache",
+            "unix:///hunter2",
         ] {
             let error = parse(url).unwrap_err();
             assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");

@@ -90,7 +90,8 @@ fn meaning(words: &str) -> (ErrorKind, &'static str, &'static str) {
             "give the address of a server that has all keys of the store",
         );
     }
-    let busy = ["LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "MISCONF", "NOREPLICAS"];
+    let busy =
+        ["LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "MISCONF", "NOREPLICAS"];
     if busy.iter().any(|word| says(word)) || words.contains("max number of clients") {
         return (ErrorKind::Unavailable, "Redis cannot do that now", "try again later");
     }

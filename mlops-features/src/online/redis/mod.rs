@@ -233,11 +233,15 @@ impl OnlineStore for RedisOnline {
         if again && found == next {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::Conflict, OPERATION, "the watermark is no longer the expected one")
-            .with("table", table)
-            .with("expected", expected.next_seq)
-            .with("found", found.next_seq)
-            .with_hint("somebody else writes the table; read the watermark and go on from there"))
+        Err(Error::new(
+            ErrorKind::Conflict,
+            OPERATION,
+            "the watermark is no longer the expected one",
+        )
+        .with("table", table)
+        .with("expected", expected.next_seq)
+        .with("found", found.next_seq)
+        .with_hint("somebody else writes the table; read the watermark and go on from there"))
     }
 
     async fn erase(&self, table: &TableId, keys: &KeyBatch) -> Result<u64> {
@@ -283,7 +287,8 @@ impl OnlineStore for RedisOnline {
         let tables = self.names.tables();
         let there = Request::of(&[b"HEXISTS", &tables, table.as_bytes()]);
         if self.number(OPERATION, &there).await? > 0 {
-            self.number(OPERATION, &Request::of(&[b"HSET", &tables, table.as_bytes(), b""])).await?;
+            self.number(OPERATION, &Request::of(&[b"HSET", &tables, table.as_bytes(), b""]))
+                .await?;
         }
         let (pattern, count) = (self.names.pattern(table), DROP_KEYS.to_string());
         let mut cursor = Bytes::from_static(b"0");

@@ -57,9 +57,9 @@ impl Pool {
         let limit = self.options.read_limit;
         let place = match (self.places.try_acquire(), waiter) {
             (Ok(place), _) => Ok(place),
-            (Err(_), Waiter::Runtime(_)) => timeout(limit, self.places.acquire())
-                .await
-                .map_err(|_| Failure::Late(limit))?,
+            (Err(_), Waiter::Runtime(_)) => {
+                timeout(limit, self.places.acquire()).await.map_err(|_| Failure::Late(limit))?
+            }
             // A thread has no timer; those before it have one each.
             (Err(_), Waiter::Thread) => self.places.acquire().await,
         };

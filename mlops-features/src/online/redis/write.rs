@@ -208,9 +208,8 @@ impl<'a> Writing<'a> {
         self.written.stale += *stale as u64;
         match problem {
             0 => Ok(()),
-            1 => Err(Error::corrupt(OPERATION, "the bytes of a key are no entry").with_hint(
-                "an online store is derived: drop the table and materialize it again",
-            )),
+            1 => Err(Error::corrupt(OPERATION, "the bytes of a key are no entry")
+                .with_hint("an online store is derived: drop the table and materialize it again")),
             2 => Err(Error::new(
                 ErrorKind::Unsupported,
                 OPERATION,

@@ -1,0 +1,145 @@
+//! One writer at a time: among the threads of this process by a flag, among processes by a locked file.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use mlops_core::{Error, Result};
+
+use super::{OP, io_error};
+
+/// How long to wait before the lock of another process is tried again.
+const AGAIN: Duration = Duration::from_millis(1);
+
+/// The right to write into a directory.
+#[derive(Debug)]
+pub(super) struct WriterLock {
+    path: PathBuf,
+    wait: Duration,
+    busy: Mutex<bool>,
+    free: Condvar,
+}
+
+/// Shows that this thread is the one that writes; gives the right back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Locked<'a> {
+    lock: &'a WriterLock,
+    /// Locked as long as it is open; `None` until it is.
+    file: Option<File>,
+}
+
+impl WriterLock {
+    pub(super) fn new(path: PathBuf, wait: Duration) -> Self {
+        Self { path, wait, busy: Mutex::default(), free: Condvar::new() }
+    }
+
+    /// Waits for its turn, so long at most.
+    pub(super) fn take(&self) -> Result<Locked<'_>> {
+        let until = Instant::now() + self.wait;
+        let left = || until.saturating_duration_since(Instant::now());
+        let mut busy = self.busy();
+        while *busy {
+            if left().is_zero() {
+                return Err(self.busy_for(None));
+            }
+            busy = self.free.wait_timeout(busy, left()).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        *busy = true;
+        drop(busy);
+        // From here on it is given back by being dropped.
+        let mut locked = Locked { lock: self, file: None };
+        // Opened anew each time: a directory that was put in another's place has a lock of its own.
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&self.path)
+            .map_err(|e| io_error("the lock of writers cannot be opened", &self.path, e))?;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(std::fs::TryLockError::WouldBlock) if left().is_zero() => {
+                    return Err(self.busy_for(holder(&file)));
+                }
+                Err(std::fs::TryLockError::WouldBlock) => std::thread::park_timeout(AGAIN),
+                Err(std::fs::TryLockError::Error(e)) => {
+                    return Err(io_error("the lock of writers cannot be taken", &self.path, e));
+                }
+            }
+        }
+        // Only for the message to those who wait in vain; a lock without it is as good.
+        let _ = file.write_all_at(format!("{:>10}\n", std::process::id()).as_bytes(), 0);
+        locked.file = Some(file);
+        Ok(locked)
+    }
+
+    fn busy(&self) -> MutexGuard<'_, bool> {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn busy_for(&self, process: Option<u32>) -> Error {
+        let error = Error::unavailable(OP, "another writes all the time")
+            .with("path", self.path.display())
+            .with("waited_secs", self.wait.as_secs_f64());
+        let error = match process {
+            Some(process) => error.with("process", process),
+            None => error,
+        };
+        error.with_hint("try again, with smaller batches in the other writer, or wait for longer")
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        // The file first: the next thread must find it free.
+        self.file = None;
+        *self.lock.busy() = false;
+        self.lock.free.notify_one();
+    }
+}
+
+fn holder(file: &File) -> Option<u32> {
+    let mut text = [0; 11];
+    let read = |text: &mut [u8]| -> io::Result<()> { file.read_exact_at(text, 0) };
+    read(&mut text).ok()?;
+    std::str::from_utf8(&text).ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use mlops_core::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn a_second_writer_waits_so_long_and_is_told_who_writes() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("writer.lock");
+        let short = Duration::from_millis(20);
+        // Two locks of one file are as two processes.
+        let (first, second) =
+            (WriterLock::new(path.clone(), short), WriterLock::new(path.clone(), short));
+        let held = first.take().unwrap();
+        let error = second.take().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        let process = std::process::id().to_string();
+        assert!(error.context().any(|pair| pair == ("process", process.as_str())), "{error}");
+        assert_eq!(first.take().unwrap_err().kind(), ErrorKind::Unavailable, "its own threads too");
+        drop(held);
+        drop(second.take().unwrap());
+        drop(first.take().unwrap());
+    }
+
+    #[test]
+    fn a_directory_that_vanished_is_an_error_and_the_lock_is_free_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let lock = WriterLock::new(directory.path().join("gone/writer.lock"), AGAIN);
+        for _ in 0..2 {
+            assert!(lock.take().unwrap_err().message().contains("cannot be opened"));
+        }
+    }
+}
