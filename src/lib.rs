@@ -35,9 +35,13 @@
 
 #[cfg(feature = "validate")]
 mod reports;
+#[cfg(feature = "features")]
+mod training;
 mod workspace;
 
 pub use mlops_core::*;
+#[cfg(feature = "features")]
+pub use mlops_features as feature_store;
 #[cfg(feature = "polars")]
 pub use mlops_polars as polars;
 pub use mlops_registry::*;
@@ -45,6 +49,8 @@ pub use mlops_registry::*;
 pub use mlops_validate as validate;
 #[cfg(feature = "validate")]
 pub use reports::log_report;
+#[cfg(feature = "features")]
+pub use training::log_training_set;
 pub use workspace::{Swept, Workspace, WorkspaceBuilder};
 
 /// The README's program compiles; `examples/quickstart.rs` is the same, to be run.

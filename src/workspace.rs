@@ -4,6 +4,8 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+#[cfg(feature = "features")]
+use mlops_core::features::OnlineStore;
 use mlops_core::journal::Actor;
 use mlops_core::time::{Clock, Instant, SystemClock};
 use mlops_core::{BackendUrl, Error, ErrorKind, Result};
@@ -19,6 +21,10 @@ const MODEL_CACHE_BYTES: u64 = 4 << 30;
 pub struct Workspace {
     models: Models,
     directory: Option<PathBuf>,
+    #[cfg(feature = "features")]
+    clock: Arc<dyn Clock>,
+    #[cfg(feature = "features")]
+    online: Option<BackendUrl>,
     recovered: Arc<Recovered>,
 }
 
@@ -54,6 +60,8 @@ impl Workspace {
             options: TrackingOptions::default(),
             max_bytes: None,
             model_cache_bytes: MODEL_CACHE_BYTES,
+            #[cfg(feature = "features")]
+            online: None,
         }
     }
 
@@ -68,6 +76,60 @@ impl Workspace {
     /// ```
     pub fn models(&self) -> &Models {
         &self.models
+    }
+
+    /// The feature store: definitions in this workspace's catalog, rows in `features/` and the last ones for
+    /// requests in `online/`, or where [`WorkspaceBuilder::online`] said. Opened anew by each call; keep it.
+    ///
+    /// ```
+    /// # futures::executor::block_on(async {
+    /// use mlops::features::{Definitions, FeatureStore};
+    ///
+    /// let ws = mlops::Workspace::connect("memory:").await?;
+    /// let features = ws.features().await?;
+    /// let plan = features.plan(&Definitions::from_yaml("
+    /// entities: [{name: driver, keys: [{name: driver_id, type: int}]}]
+    /// views: [{name: stats, entities: [driver], ttl: 7d, features: [{name: trips, type: int}]}]
+    /// services: [{name: eta, views: [{view: stats}]}]
+    /// ")?).await?;
+    /// features.apply(&plan).await?;
+    /// assert_eq!(features.registered().await?.services.len(), 1);
+    /// # Ok::<_, mlops::Error>(()) }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// `Unsupported` for an online store whose feature is not compiled in; `Unavailable` if it does not
+    /// answer; those of the directory.
+    #[cfg(feature = "features")]
+    pub async fn features(&self) -> Result<mlops_features::Features> {
+        use mlops_features::Features;
+        use mlops_features::offline::{MemoryOffline, SegmentStore};
+        use mlops_features::online::{EmbeddedOnline, MemoryOnline};
+
+        let clock = Arc::clone(&self.clock);
+        let catalog = Arc::clone(self.models.catalog());
+        let online: Option<Arc<dyn OnlineStore>> = match &self.online {
+            Some(url) => Some(online_store(url).await?),
+            None => None,
+        };
+        let features = match &self.directory {
+            Some(directory) => {
+                let files = Arc::new(mlops_registry::durable::DurableLocal::open(directory)?);
+                let offline =
+                    SegmentStore::new(files, "features", Arc::clone(&catalog), Arc::clone(&clock))?;
+                let online = match online {
+                    Some(online) => online,
+                    None => Arc::new(EmbeddedOnline::open(directory.join("online"), Arc::clone(&clock))?),
+                };
+                Features::new(catalog, Arc::new(offline), online, clock)
+            }
+            None => {
+                let offline = Arc::new(MemoryOffline::new(Arc::clone(&clock)));
+                let online = online.unwrap_or_else(|| Arc::new(MemoryOnline::new()));
+                Features::new(catalog, offline, online, clock)
+            }
+        };
+        Ok(features.with_lineage(Arc::clone(self.models.lineage())))
     }
 
     /// The local directory of an embedded workspace.
@@ -128,6 +190,8 @@ pub struct WorkspaceBuilder {
     options: TrackingOptions,
     max_bytes: Option<u64>,
     model_cache_bytes: u64,
+    #[cfg(feature = "features")]
+    online: Option<BackendUrl>,
 }
 
 impl WorkspaceBuilder {
@@ -162,11 +226,20 @@ impl WorkspaceBuilder {
         self
     }
 
+    /// Keeps what requests read in another online store: `redis://host:6379/0`.
+    #[cfg(feature = "features")]
+    pub fn online(mut self, url: BackendUrl) -> Self {
+        self.online = Some(url);
+        self
+    }
+
     /// Opens it.
     ///
     /// # Errors
     /// As [`Workspace::open`].
     pub async fn open(self) -> Result<Workspace> {
+        #[cfg(feature = "features")]
+        let (clock, online) = (Arc::clone(&self.clock), self.online.clone());
         let (models, directory) = match self.url.scheme() {
             "memory" => {
                 let models = Models::in_memory_at(self.clock)?.with_label("memory:");
@@ -190,7 +263,15 @@ impl WorkspaceBuilder {
             }
         };
         let recovered = Arc::new(models.tracking().recover().await?);
-        Ok(Workspace { models, directory, recovered })
+        Ok(Workspace {
+            models,
+            directory,
+            #[cfg(feature = "features")]
+            clock,
+            #[cfg(feature = "features")]
+            online,
+            recovered,
+        })
     }
 
     #[cfg(feature = "sqlite")]
@@ -239,5 +320,26 @@ impl WorkspaceBuilder {
         }
         let cache = directory.join("cache").join("models");
         Ok(models.with_cache(ModelCache::open(cache, self.model_cache_bytes)?))
+    }
+}
+
+/// The online store that a URL names.
+#[cfg(feature = "features")]
+async fn online_store(url: &BackendUrl) -> Result<Arc<dyn OnlineStore>> {
+    match url.scheme() {
+        #[cfg(feature = "redis")]
+        "redis" | "rediss" => {
+            let options = mlops_features::online::redis::RedisOptions::default();
+            let store = mlops_features::online::redis::RedisOnline::connect(url, options).await?;
+            Ok(Arc::new(store))
+        }
+        other => Err(Error::new(
+            ErrorKind::Unsupported,
+            "workspace.features",
+            "no online store of this scheme is compiled in",
+        )
+        .with("scheme", other)
+        .with("compiled_in", if cfg!(feature = "redis") { "redis" } else { "none" })
+        .with_hint("the feature `redis` gives redis://; without a URL the embedded store is used")),
     }
 }

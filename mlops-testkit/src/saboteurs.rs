@@ -132,7 +132,7 @@ thread_local! {
 }
 
 /// Whether it runs without a panic; what it prints when it panics is not shown.
-fn quietly(run: impl FnOnce()) -> bool {
+pub(crate) fn quietly(run: impl FnOnce()) -> bool {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let loud = panic::take_hook();

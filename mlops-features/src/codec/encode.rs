@@ -201,7 +201,7 @@ impl PackedBatch {
             let holed = |row: &usize| lists.is_valid(*row) && span(*row).any(|i| items.is_null(i));
             if let Some(row) = rows.clone().find(holed) {
                 return Err(Error::invalid("features.codec", "a vector has a null in it")
-                    .with("column", &column.name)
+                    .with("column", column.name)
                     .with("row", row));
             }
         }

@@ -39,6 +39,8 @@ use super::layout::{HEAD, Layout, ROW_VERSION};
 pub struct RowCodec {
     /// The list that rows are packed by, then those that can be read too. Never empty.
     pub(super) layouts: Vec<Layout>,
+    /// Of all lists and their order, so that what one codec gathered is not read as another's.
+    pub(super) id: u64,
 }
 
 impl RowCodec {
@@ -47,7 +49,8 @@ impl RowCodec {
     /// # Errors
     /// `Invalid` for two columns of one name; for more than 65,536.
     pub fn new(columns: &[TableColumn]) -> Result<Self> {
-        Ok(Self { layouts: vec![Layout::new(columns)?] })
+        let layout = Layout::new(columns)?;
+        Ok(Self { id: layout.head, layouts: vec![layout] })
     }
 
     /// Reads rows too that were packed by this list: of another version of the view with the same table.
@@ -69,6 +72,7 @@ impl RowCodec {
             }
         }
         if self.layouts.iter().all(|known| known.head != layout.head) {
+            self.id = self.id.rotate_left(7) ^ layout.head;
             self.layouts.push(layout);
         }
         Ok(self)

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mlops_core::features::{
-    Entity, FeatureName, OnDemand, Registered, ServiceRecord, ViewRecord,
-};
+use mlops_core::features::{Entity, FeatureName, OnDemand, Registered, ServiceRecord, ViewRecord};
 use mlops_core::registry::{Catalog, Document, PutDocument};
 use mlops_core::tracking::Digest;
 use mlops_core::{Error, Key, Result};

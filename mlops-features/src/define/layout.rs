@@ -87,7 +87,8 @@ impl Layout {
                     false => definition.name.to_string(),
                 };
                 let origin = Origin::View { use_: index, feature };
-                layout.add(OutputColumn { name, data_type: definition.data_type, origin }, problems);
+                layout
+                    .add(OutputColumn { name, data_type: definition.data_type, origin }, problems);
             }
             layout.features.push(features);
         }
@@ -288,7 +289,8 @@ fn check_expr(text: &str, columns: &Schema, made: FeatureType) -> Result<(), Str
     })?;
     let (found, wanted) = (bound.data_type(), made.arrow());
     let number = |t: &DataType| t.is_numeric();
-    let text = |t: &DataType| matches!(t, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
+    let text =
+        |t: &DataType| matches!(t, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
     let fits = *found == wanted
         || *found == DataType::Null
         || (number(found) && number(&wanted))

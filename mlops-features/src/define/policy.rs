@@ -58,7 +58,13 @@ impl Policy {
         lacks
     }
 
-    fn of_feature(&self, name: &str, description: &str, pii: Option<bool>, lacks: &mut Vec<String>) {
+    fn of_feature(
+        &self,
+        name: &str,
+        description: &str,
+        pii: Option<bool>,
+        lacks: &mut Vec<String>,
+    ) {
         if self.require_description && description.trim().is_empty() {
             lacks.push(format!("feature `{name}` has no description, which the policy asks for"));
         }

@@ -1,15 +1,17 @@
 //! Forgetting an entity: every row of its keys, in every table of every view of it, and what is online.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
 use futures::TryStreamExt;
 use mlops_core::features::{
-    FeatureName, KeyBatch, Rewritten, Scan, Source, Table, TableId, ViewRecord,
+    FeatureName, KeyBatch, Rewritten, Scan, Source, Table, TableId, TableKey, ViewRecord,
 };
 use mlops_core::{Error, Result};
 
 use super::Features;
+use super::online::online_table;
 use crate::offline::coerce::coerce_keys;
 
 const OPERATION: &str = "features.erase";
@@ -24,21 +26,22 @@ impl Features {
         let known = registered.entities.get(entity).ok_or_else(|| {
             Error::not_found(OPERATION, "no entity has this name").with("entity", entity)
         })?;
-        let mut columns: Vec<(String, ArrayRef)> = Vec::new();
+        let mut columns: Vec<ArrayRef> = Vec::new();
+        let mut parts: Vec<TableKey> = Vec::new();
         for key in &known.keys {
-            let column = keys.column_by_name(&key.name).ok_or_else(|| {
+            columns.push(Arc::clone(keys.column_by_name(&key.name).ok_or_else(|| {
                 Error::invalid(OPERATION, "the keys lack a column")
                     .with("entity", entity)
                     .with("column", &key.name)
-            })?;
-            columns.push((key.name.clone(), coerce_keys(OPERATION, column, key.data_type, &key.name)?));
+            })?));
+            parts.push(TableKey { name: key.name.clone(), data_type: key.data_type });
         }
-        let wanted = Wanted::of(&columns, keys.num_rows())?;
+        let wanted = Wanted::of(&parts, &coerce_keys(&columns, &parts)?, keys.num_rows())?;
         let mut proof = Vec::new();
         for (name, record) in &registered.views {
             if record.last().definition.entities.contains(entity) {
                 for table in tables(record) {
-                    proof.push(self.forget_in(name, table, &wanted).await?);
+                    proof.push(self.forget_in(name, record, table, &wanted).await?);
                 }
             }
         }
@@ -48,6 +51,7 @@ impl Features {
     async fn forget_in(
         &self,
         view: &FeatureName,
+        record: &ViewRecord,
         table: &Table,
         wanted: &Wanted,
     ) -> Result<Rewritten> {
@@ -63,7 +67,12 @@ impl Features {
         }
         let keys = self.whole_keys(table, wanted).await?;
         let offline = self.parts.offline.erase(table, &keys).await?;
-        let online = self.parts.online.erase(&table.id, &keys).await?;
+        let of_table = record.versions.iter().filter(|version| version.table.id == table.id);
+        let places: BTreeSet<TableId> = of_table.map(online_table).collect();
+        let mut online = 0;
+        for place in &places {
+            online += self.parts.online.erase(place, &keys).await?;
+        }
         Ok(Rewritten::new(view.clone(), offline, online))
     }
 
@@ -112,9 +121,8 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn of(columns: &[(String, ArrayRef)], rows: usize) -> Result<Self> {
-        let arrays: Vec<ArrayRef> = columns.iter().map(|(_, array)| array.clone()).collect();
-        let batch = KeyBatch::from_columns(&arrays, rows)?;
+    fn of(parts: &[TableKey], columns: &[ArrayRef], rows: usize) -> Result<Self> {
+        let batch = KeyBatch::from_columns(columns, rows)?;
         let mut keys = BTreeSet::new();
         for (row, key) in batch.iter().enumerate() {
             let key = key.ok_or_else(|| {
@@ -122,7 +130,7 @@ impl Wanted {
             })?;
             keys.insert(key.to_vec());
         }
-        Ok(Self { names: columns.iter().map(|(name, _)| name.clone()).collect(), keys })
+        Ok(Self { names: parts.iter().map(|part| part.name.clone()).collect(), keys })
     }
 }
 

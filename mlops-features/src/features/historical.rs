@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, UInt32Array};
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray};
 use arrow::compute::{cast, filter_record_batch};
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use mlops_core::features::{
-    AsOf, Boundary, EntityRows, Feature, Historical, KeyBatch, KnownAt, Probe, Receipt,
-    ReceiptTable, RowStatus, Scan, ServiceRef, Source, TableId, TrainingSet,
+    AsOf, EntityRows, Feature, Historical, KeyBatch, KnownAt, Probe, Receipt, ReceiptTable,
+    RowStatus, Scan, ServiceRef, Source, TableKey, TrainingSet, Visibility,
 };
 use mlops_core::lineage::{Edge, Node, NodeKind, Relation};
 use mlops_core::tracking::Digest;
@@ -15,13 +15,12 @@ use mlops_core::{Error, Result};
 use futures::TryStreamExt;
 
 use super::Features;
+use super::receipt::{check_receipt, check_tables, digest_of};
 use crate::bucket::bucket_of;
 use crate::define::{Resolved, ResolvedView, resolve_service};
-use crate::offline::coerce::coerce_keys;
+use crate::offline::coerce::coerce_asked_keys;
 use crate::transform::Compiled;
-use crate::window::WindowJoin;
-
-use super::receipt::{check_receipt, check_tables, digest_of};
+use crate::window::{WindowJoin, WindowPlan};
 
 const OPERATION: &str = "features.historical";
 
@@ -52,7 +51,7 @@ impl Features {
         }
         let known_at = options.receipt.as_ref().map_or(options.known_at, |receipt| receipt.known_at);
         let mut receipt = Receipt::new(
-            ServiceRef::version(resolved.service.name.clone(), resolved.version.version),
+            ServiceRef::version(resolved.name.clone(), resolved.version.version),
             resolved.version.digest,
             known_at,
             entities,
@@ -79,43 +78,44 @@ impl Features {
     }
 
     async fn ask(&self, view: &ResolvedView, ask: Ask<'_>) -> Result<AsOf> {
-        if view.version.definition.is_aggregated() {
+        if view.view.definition.is_aggregated() {
             return self.ask_windows(view, ask).await;
         }
-        let columns = view.features.iter().map(|(_, f)| f.column().to_owned()).collect();
+        let columns = view.features.iter().map(|f| f.feature.column().to_owned()).collect();
         let mut probe = Probe::new(ask.keys, ask.times, columns);
-        probe.visibility = view.visibility();
+        probe.visibility = visibility(view);
         probe.known_at = ask.known_at;
         probe.position = ask.position;
         probe.threads = ask.options.threads;
         probe.progress.clone_from(&ask.options.progress);
-        self.parts.offline.as_of(&view.version.table, probe).await
+        self.parts.offline.as_of(&view.view.table, probe).await
     }
 
     async fn ask_windows(&self, view: &ResolvedView, ask: Ask<'_>) -> Result<AsOf> {
-        let table = &view.version.table;
-        let boundary = view.version.definition.boundary;
+        let table = &view.view.table;
         let rows = ask.times.len();
         let keys = KeyBatch::from_columns(&ask.keys, rows)?;
-        let times = micros(&ask.times, boundary)?;
-        let features: Vec<Feature> = view.features.iter().map(|(_, f)| f.clone()).collect();
-        let manifest = match table.source {
-            Source::Log => self.parts.offline.manifest(&table.id, ask.position).await?,
-            Source::Files(_) => Default::default(),
+        let features: Vec<Feature> = view.features.iter().map(|f| f.feature.clone()).collect();
+        let plan = Arc::new(WindowPlan::new(table, &features)?);
+        let position = match (&table.source, ask.position) {
+            (Source::Files(_), _) => 0,
+            (_, Some(position)) => position,
+            (_, None) => self.parts.offline.manifest(&table.id, None).await?.position,
         };
-        let mut join = WindowJoin::new(table, &features, &keys, &times, boundary, ask.known_at)?;
         let mut scan = Scan::default();
-        scan.columns = Some(join.columns());
-        scan.position = ask.position;
-        scan.until = times.iter().max().map(|t| t.saturating_add(1));
-        scan.from = join.from();
-        let mut batches = self.parts.offline.scan(table, scan).await?;
-        while let Some(batch) = batches.try_next().await? {
-            join.push(&batch)?;
+        scan.columns = Some(plan.columns());
+        scan.position = matches!(table.source, Source::Log).then_some(position);
+        let boundary = view.view.definition.boundary;
+        let mut join = WindowJoin::new(plan, &keys, &ask.times, boundary, ask.known_at)?;
+        if let Some((from, until)) = join.range() {
+            (scan.from, scan.until) = (Some(from), Some(until));
+            let mut batches = self.parts.offline.scan(table, scan).await?;
+            while let Some(batch) = batches.try_next().await? {
+                join.push(&batch)?;
+            }
         }
         let answer = join.finish()?;
-        let none: ArrayRef = Arc::new(Int64Array::new_null(rows));
-        Ok(AsOf::new(answer.rows, answer.columns, answer.event_time, none, manifest.position))
+        Ok(AsOf::new(answer.rows, answer.columns, answer.event_time, answer.created, position))
     }
 
     pub(super) fn transformed(&self, resolved: &Resolved, joined: &RecordBatch) -> Result<RecordBatch> {
@@ -138,7 +138,7 @@ impl Features {
     }
 
     async fn read_of(&self, view: &ResolvedView, answer: &AsOf) -> Result<ReceiptTable> {
-        let table = &view.version.table;
+        let table = &view.view.table;
         let digest = match &table.source {
             Source::Log => {
                 let manifest =
@@ -151,7 +151,7 @@ impl Features {
             }
             Source::Files(urls) => Digest(*blake3::hash(urls.join("\n").as_bytes()).as_bytes()),
         };
-        let name = view.use_.view.clone();
+        let name = view.used.view.clone();
         Ok(ReceiptTable::new(name, table.id.clone(), answer.position, digest))
     }
 
@@ -190,11 +190,12 @@ impl Output {
     }
 
     fn add(&mut self, view: &ResolvedView, answer: AsOf, statuses: bool) -> Result<()> {
-        for ((name, feature), column) in view.features.iter().zip(answer.columns) {
-            self.push(Field::new(name, feature.data_type.arrow(), true), column)?;
+        for (made, column) in view.features.iter().zip(answer.columns) {
+            let field = Field::new(&made.output, made.feature.data_type.arrow(), true);
+            self.push(field, column)?;
         }
         if statuses {
-            let prefix = view.use_.prefix();
+            let prefix = view.used.prefix();
             let words = answer.rows.iter().map(|row| match row {
                 RowStatus::Found => "found",
                 RowStatus::NotFound => "not_found",
@@ -243,28 +244,41 @@ pub(super) fn key_columns(
     batch: &RecordBatch,
     view: &ResolvedView,
 ) -> Result<Vec<ArrayRef>> {
-    let found = view.keys.iter().map(|(key, column)| {
-        let array = batch.column_by_name(column).ok_or_else(|| {
-            let schema = batch.schema();
-            let there: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
+    let mut found = Vec::new();
+    for key in &view.keys {
+        let column = batch.column_by_name(&key.column).ok_or_else(|| {
             Error::invalid(operation, "the rows that ask lack a key column")
-                .with("view", view.use_.prefix())
-                .with("column", column)
-                .with("columns", there.join(", "))
+                .with("view", view.used.prefix())
+                .with("column", &key.column)
+                .with("columns", names(batch))
         })?;
-        coerce_keys(operation, array, key.data_type, column)
-    });
-    found.collect()
+        found.push(Arc::clone(column));
+    }
+    // Errors say the column of the rows, not the key of the view.
+    let keys: Vec<TableKey> = view
+        .keys
+        .iter()
+        .map(|key| TableKey { name: key.column.clone(), data_type: key.key.data_type })
+        .collect();
+    coerce_asked_keys(&found, &keys)
+}
+
+fn names(batch: &RecordBatch) -> String {
+    let schema = batch.schema();
+    let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
+    names.join(", ")
+}
+
+pub(super) fn visibility(view: &ResolvedView) -> Visibility {
+    Visibility::new(view.view.definition.ttl, view.view.definition.boundary)
 }
 
 /// The instants of the rows that ask, of microseconds or nanoseconds, without nulls.
 fn instants(rows: &EntityRows) -> Result<ArrayRef> {
     let column = rows.batch.column_by_name(&rows.event_time).ok_or_else(|| {
-        let schema = rows.batch.schema();
-        let there: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
         Error::invalid(OPERATION, "the rows that ask lack the column of instants")
             .with("column", &rows.event_time)
-            .with("columns", there.join(", "))
+            .with("columns", names(&rows.batch))
     })?;
     let (zone, unit) = match column.data_type() {
         DataType::Timestamp(TimeUnit::Nanosecond, zone) => (zone.clone(), TimeUnit::Nanosecond),
@@ -289,21 +303,6 @@ fn instants(rows: &EntityRows) -> Result<ArrayRef> {
             .with("row", row));
     }
     Ok(made)
-}
-
-/// Instants as microseconds. Parts of a microsecond are cut where the boundary is inclusive, and rounded
-/// up where it is strict, so that whole microseconds compare with them as before.
-fn micros(times: &ArrayRef, boundary: Boundary) -> Result<Vec<i64>> {
-    let nanos = matches!(times.data_type(), DataType::Timestamp(TimeUnit::Nanosecond, _));
-    let values = cast(times, &DataType::Int64).map_err(|e| internal(&e))?;
-    let values = arrow::array::AsArray::as_primitive::<arrow::datatypes::Int64Type>(&values);
-    let floor = |t: i64| t.div_euclid(1_000);
-    let convert = |t: i64| match boundary {
-        _ if !nanos => t,
-        Boundary::Inclusive => floor(t),
-        Boundary::Strict => floor(t) + i64::from(t.rem_euclid(1_000) != 0),
-    };
-    Ok(values.values().iter().map(|t| convert(*t)).collect())
 }
 
 /// The rows of the bucket that is asked for: by the hash of all key columns of the service, so that the
@@ -332,7 +331,7 @@ fn all_keys(batch: &RecordBatch, resolved: &Resolved) -> Result<KeyBatch> {
     let mut columns = std::collections::BTreeMap::new();
     for view in &resolved.views {
         let arrays = key_columns(OPERATION, batch, view)?;
-        columns.extend(view.keys.iter().map(|(_, column)| column.clone()).zip(arrays));
+        columns.extend(view.keys.iter().map(|key| key.column.clone()).zip(arrays));
     }
     let columns: Vec<ArrayRef> = columns.into_values().collect();
     KeyBatch::from_columns(&columns, batch.num_rows())

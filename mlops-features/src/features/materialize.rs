@@ -5,27 +5,19 @@
 //! segment, and neither loses nor doubles a row. A late row has a new place in the log, and so it cannot
 //! be missed.
 
-use futures::TryStreamExt;
+use arrow::array::RecordBatch;
 use mlops_core::features::{
-    Append, FeatureName, KeyBatch, Lag, Lifecycle, Manifest, Materialize, Materialized,
-    MaterializedView, OnlineRow, OnlineWritten, Progress, Pushed, Scan, Segment, Source, Table,
-    ViewVersion, Watcher, Watermark, WriteOrder,
+    Append, Appended, FeatureName, Lag, Lifecycle, Manifest, Materialize, Materialized,
+    MaterializedView, Pushed, Scan, Segment, Source, ViewRecord, Watermark,
 };
 use mlops_core::{Error, ErrorKind, Result};
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{TimestampMicrosecondType, UInt64Type};
 
 use super::Features;
+use super::online::online_table;
+use super::part::Part;
 use super::view::unknown;
-use crate::codec::{PackedBatch, RowCodec};
 
 const OPERATION: &str = "features.materialize";
-
-/// Rows that are written in one call: enough to spread the cost of a round trip and of a lock.
-const ROWS: usize = 4_096;
-
-/// How long after its time is over a row may be kept by a store that forgets by itself: readers' clocks differ.
-const GRACE_SECONDS: i64 = 3_600;
 
 impl Features {
     pub(super) async fn bring_up(&self, what: Materialize) -> Result<Materialized> {
@@ -48,41 +40,132 @@ impl Features {
         }
         let mut done = Materialized::default();
         for record in views {
-            done.views.push(self.bring_view(record.last(), &what).await?);
+            done.views.push(self.bring_view(record, &what).await?);
         }
         Ok(done)
     }
 
-    async fn bring_view(&self, view: &ViewVersion, what: &Materialize) -> Result<MaterializedView> {
+    async fn bring_view(
+        &self,
+        record: &ViewRecord,
+        what: &Materialize,
+    ) -> Result<MaterializedView> {
+        let view = record.last();
         let mut report = MaterializedView::new(view.definition.name.clone());
         let now = self.parts.clock.now_micros();
-        let mut writer = Writer::new(self, view, now, what.progress.clone())?;
+        let table = online_table(view);
+        let mut part = Part::new(self, record, &table, now, what.progress.clone())?;
         if let Source::Files(_) = view.table.source {
             // There is no log: everything is read, and what is known changes nothing.
-            let scan = scan_of(what);
-            writer.write(scan, &mut report).await?;
+            part.write(scan_of(what), &mut report).await?;
             return Ok(report);
         }
-        let table = &view.table.id;
-        let manifest = self.parts.offline.manifest(table, None).await?;
-        let mut mark = self.parts.online.watermark(table).await?;
+        if what.range.is_some() && view.definition.is_aggregated() {
+            return Err(Error::invalid(OPERATION, "an aggregated view has no range to be materialized")
+                .with("view", &view.definition.name)
+                .with_hint("its states are folds of the whole log: materialize without a range, or `full`"));
+        }
+        let manifest = self.parts.offline.manifest(&view.table.id, None).await?;
+        let mut mark = self.parts.online.watermark(&table).await?;
+        if what.full && view.definition.is_aggregated() {
+            // States of before would take the log for folded.
+            self.parts.online.drop_table(&table).await?;
+            mark = self.parts.online.watermark(&table).await?;
+        }
         let begin = if what.full || what.range.is_some() { 0 } else { mark.next_seq };
-        writer.of = Some(rows_after(&manifest, begin));
+        part.of = Some(rows_after(&manifest, begin));
         for segment in manifest.segments.iter().filter(|segment| segment.seq.1 >= begin) {
             let mut scan = scan_of(what);
             scan.segment = Some(segment.path.clone());
             scan.position = Some(manifest.position);
             scan.after_seq = begin.checked_sub(1);
-            writer.write(scan, &mut report).await?;
+            part.write(scan, &mut report).await?;
             let next_seq = segment.seq.1 + 1;
             if what.range.is_none() && next_seq > mark.next_seq {
                 let next = Watermark { next_seq, at: now };
-                self.parts.online.advance(table, mark, next).await?;
+                self.parts.online.advance(&table, mark, next).await?;
                 mark = next;
             }
         }
         report.next_seq = mark.next_seq;
         Ok(report)
+    }
+
+    /// Appends rows, and brings them online when they are durable.
+    pub(super) async fn push_rows(
+        &self,
+        name: &FeatureName,
+        batch: RecordBatch,
+        options: Append,
+    ) -> Result<Pushed> {
+        let operation = "features.push";
+        let registered = self.load().await?;
+        let record = registered.views.get(name).ok_or_else(|| unknown(operation, name))?;
+        if record.state.at(self.now()) == Lifecycle::Draft {
+            return Err(Error::new(ErrorKind::Denied, operation, "the view is a draft")
+                .with("view", name)
+                .with_hint("append to it, or make it active"));
+        }
+        let appended = self.append_rows(name, batch, options).await?;
+        let changed = self.bring_pushed(record, appended).await.map_err(|error| {
+            error.with_hint("the rows are in the log; the next materialization brings them online")
+        })?;
+        Ok(Pushed { appended, changed })
+    }
+
+    async fn bring_pushed(&self, record: &ViewRecord, appended: Appended) -> Result<u64> {
+        let view = record.last();
+        let table = online_table(view);
+        let now = self.parts.clock.now_micros();
+        let mut report = MaterializedView::new(view.definition.name.clone());
+        let mark = self.parts.online.watermark(&table).await?;
+        if view.definition.is_aggregated() || mark.next_seq >= appended.first_seq {
+            // A state is a fold of the log in its order, so what is before goes first; mostly nothing is.
+            let what = Materialize::default();
+            return Ok(self.bring_view(record, &what).await?.changed);
+        }
+        // What is before is somebody else's materialization; these rows need not wait for it.
+        let mut part = Part::new(self, record, &table, now, None)?;
+        let mut scan = Scan::default();
+        scan.position = Some(appended.position);
+        scan.after_seq = appended.first_seq.checked_sub(1);
+        part.write(scan, &mut report).await?;
+        Ok(report.changed)
+    }
+
+    /// Appends rows to the log alone.
+    pub(super) async fn append_rows(
+        &self,
+        name: &FeatureName,
+        batch: RecordBatch,
+        options: Append,
+    ) -> Result<Appended> {
+        let view = self.writable("features.append", name).await?;
+        self.parts.offline.append(&view.table, batch, options).await
+    }
+
+    pub(super) async fn lags(&self) -> Result<Vec<Lag>> {
+        let registered = self.load().await?;
+        let mut lags = Vec::new();
+        for (name, record) in &registered.views {
+            if matches!(record.state.at(self.now()), Lifecycle::Retired) {
+                continue;
+            }
+            let view = record.last();
+            let mut lag = Lag::new(name.clone());
+            if view.table.source == Source::Log {
+                let manifest = self.parts.offline.manifest(&view.table.id, None).await?;
+                let mark = self.parts.online.watermark(&online_table(view)).await?;
+                lag.rows = manifest.next_seq.saturating_sub(mark.next_seq);
+                let behind = manifest.segments.iter().filter(|s| s.seq.1 >= mark.next_seq);
+                lag.waiting_since = behind.map(|segment| segment.created.0).min();
+                lag.newest_event_time = manifest.segments.iter().map(|s| s.event_time.1).max();
+                lag.appended_at = (manifest.position > 0).then_some(manifest.last_created);
+                lag.materialized_at = (mark.at > 0).then_some(mark.at);
+            }
+            lags.push(lag);
+        }
+        Ok(lags)
     }
 }
 
@@ -103,136 +186,4 @@ fn scan_of(what: &Materialize) -> Scan {
 fn rows_after(manifest: &Manifest, begin: u64) -> u64 {
     let behind = |segment: &&Segment| segment.seq.1 >= begin;
     manifest.segments.iter().filter(behind).map(|segment| segment.rows).sum()
-}
-
-/// Writes what it reads of one view's log.
-struct Writer<'a> {
-    features: &'a Features,
-    table: &'a Table,
-    codec: RowCodec,
-    /// In microseconds; 0 for rows of any age.
-    ttl: i64,
-    now: i64,
-    progress: Option<Watcher>,
-    rows: u64,
-    of: Option<u64>,
-}
-
-impl<'a> Writer<'a> {
-    fn new(
-        features: &'a Features,
-        view: &'a ViewVersion,
-        now: i64,
-        progress: Option<Watcher>,
-    ) -> Result<Self> {
-        Ok(Self {
-            features,
-            table: &view.table,
-            codec: RowCodec::new(&view.table.columns)?,
-            ttl: view.definition.ttl.micros(),
-            now,
-            progress,
-            rows: 0,
-            of: None,
-        })
-    }
-
-    async fn write(&mut self, scan: Scan, report: &mut MaterializedView) -> Result<()> {
-        let mut batches = self.features.parts.offline.scan(self.table, scan).await?;
-        while let Some(batch) = batches.try_next().await? {
-            self.write_batch(&batch, report).await?;
-            self.rows += batch.num_rows() as u64;
-            if let Some(progress) = &self.progress {
-                progress(Progress { rows: self.rows, of: self.of });
-            }
-        }
-        Ok(())
-    }
-
-    async fn write_batch(&self, batch: &RecordBatch, report: &mut MaterializedView) -> Result<()> {
-        let width = self.table.keys.len();
-        let keys = KeyBatch::from_columns(&batch.columns()[..width], batch.num_rows())?;
-        let orders = Orders::of(batch, width)?;
-        let wanted = greatest(&keys, &orders, self.now);
-        report.rows += batch.num_rows() as u64;
-        report.stale += (batch.num_rows() - wanted.len()) as u64;
-        let mut packed = PackedBatch::new();
-        for chunk in wanted.chunks(ROWS) {
-            packed.clear();
-            self.codec.encode_rows(batch, chunk.iter().copied(), &mut packed)?;
-            let rows: Vec<OnlineRow<'_>> = chunk
-                .iter()
-                .zip(packed.iter())
-                .filter_map(|(row, payload)| {
-                    let order = orders.at(*row);
-                    Some(OnlineRow { key: keys.get(*row)?, order, payload, expires: self.expires(order) })
-                })
-                .collect();
-            let OnlineWritten { changed, stale } =
-                self.features.parts.online.write(&self.table.id, &rows, self.now).await?;
-            report.changed += changed;
-            report.stale += stale;
-        }
-        Ok(())
-    }
-
-    fn expires(&self, order: WriteOrder) -> Option<i64> {
-        let last = order.event_time.saturating_add(self.ttl);
-        (self.ttl > 0).then(|| last.div_euclid(1_000_000).saturating_add(GRACE_SECONDS))
-    }
-}
-
-/// The places of a batch's rows in the order of writes.
-struct Orders<'a> {
-    event_time: &'a [i64],
-    created: &'a arrow::array::TimestampMicrosecondArray,
-    seq: &'a [u64],
-}
-
-impl<'a> Orders<'a> {
-    /// Of a batch as a scan returns it, whose keys are `width` columns.
-    fn of(batch: &'a RecordBatch, width: usize) -> Result<Self> {
-        let broken = || Error::new(ErrorKind::Internal, OPERATION, "a scan returned other columns");
-        let times = |at: usize| {
-            batch.columns().get(at).and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>())
-        };
-        let seq = batch.columns().get(width + 2).and_then(|c| c.as_primitive_opt::<UInt64Type>());
-        Ok(Self {
-            event_time: times(width).ok_or_else(broken)?.values(),
-            created: times(width + 1).ok_or_else(broken)?,
-            seq: seq.ok_or_else(broken)?.values(),
-        })
-    }
-
-    fn at(&self, row: usize) -> WriteOrder {
-        let known = self.created.is_valid(row);
-        WriteOrder {
-            event_time: self.event_time[row],
-            created: if known { self.created.value(row) } else { WriteOrder::UNKNOWN },
-            seq: self.seq[row],
-        }
-    }
-}
-
-/// The rows that can be answers from `now` on: for each run of one key the greatest whose time has come,
-/// and all that are ahead. Where a key comes again later, the store compares.
-fn greatest(keys: &KeyBatch, orders: &Orders<'_>, now: i64) -> Vec<usize> {
-    let mut wanted: Vec<usize> = Vec::new();
-    // The row of this run that answers now, as far as it was seen.
-    let mut current: Option<usize> = None;
-    for row in 0..keys.len() {
-        let Some(key) = keys.get(row) else { continue };
-        let before = current.filter(|at| keys.get(*at) == Some(key));
-        if before.is_none() {
-            wanted.extend(current.take());
-        }
-        if orders.event_time[row] >= now {
-            wanted.push(row);
-        } else if before.is_none_or(|at| orders.at(at) < orders.at(row)) {
-            current = Some(row);
-        }
-    }
-    wanted.extend(current);
-    wanted.sort_unstable();
-    wanted
 }

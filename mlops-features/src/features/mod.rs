@@ -8,6 +8,7 @@ mod erase;
 mod historical;
 mod materialize;
 mod online;
+mod part;
 mod range;
 mod receipt;
 mod view;
@@ -25,11 +26,13 @@ use mlops_core::features::{
 use mlops_core::journal::Actor;
 use mlops_core::lineage::Lineage;
 use mlops_core::registry::Catalog;
-use mlops_core::time::{Clock, Instant};
-use mlops_core::{Error, ErrorKind, Result};
+use mlops_core::Result;
+use mlops_core::time::{Clock, Instant, to_micros};
 
 use crate::define;
 use crate::transform::Functions;
+
+pub use self::online::PreparedService;
 
 /// A feature store; clones are cheap and share it.
 #[derive(Clone)]
@@ -98,5 +101,84 @@ impl fmt::Debug for Features {
             .field("offline", &self.parts.offline)
             .field("online", &self.parts.online)
             .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl FeatureStore for Features {
+    fn features_as(&self, actor: Actor) -> Arc<dyn FeatureStore> {
+        Arc::new(Self {
+            catalog: self.catalog.catalog_as(actor.clone()),
+            lineage: self.lineage.as_ref().map(|lineage| lineage.lineage_as(actor)),
+            parts: Arc::clone(&self.parts),
+        })
+    }
+
+    async fn registered(&self) -> Result<Registered> {
+        self.load().await
+    }
+
+    async fn plan(&self, definitions: &Definitions) -> Result<ApplyPlan> {
+        let loaded = define::load(&*self.catalog).await?;
+        define::plan(&loaded, definitions, &[], self.now())
+    }
+
+    async fn apply(&self, plan: &ApplyPlan) -> Result<()> {
+        let registered = define::apply(&*self.catalog, plan, self.now()).await?;
+        let Some(lineage) = &self.lineage else { return Ok(()) };
+        let edges = define::edges(&registered);
+        if edges.is_empty() { Ok(()) } else { lineage.link(&edges).await }
+    }
+
+    async fn set_state(&self, view: &FeatureName, state: Lifecycle) -> Result<()> {
+        define::set_state(&*self.catalog, view, state, self.now()).await
+    }
+
+    async fn append(
+        &self,
+        view: &FeatureName,
+        batch: RecordBatch,
+        options: Append,
+    ) -> Result<Appended> {
+        self.append_rows(view, batch, options).await
+    }
+
+    async fn push(
+        &self,
+        view: &FeatureName,
+        batch: RecordBatch,
+        options: Append,
+    ) -> Result<Pushed> {
+        self.push_rows(view, batch, options).await
+    }
+
+    async fn historical(
+        &self,
+        service: &ServiceRef,
+        rows: EntityRows,
+        options: Historical,
+    ) -> Result<TrainingSet> {
+        self.training_set(service, rows, options).await
+    }
+
+    async fn online(
+        &self,
+        service: &ServiceRef,
+        rows: &RecordBatch,
+        now: Instant,
+    ) -> Result<OnlineAnswer> {
+        self.prepare(service).await?.answer(rows, to_micros(now)?).await
+    }
+
+    async fn materialize(&self, what: Materialize) -> Result<Materialized> {
+        self.bring_up(what).await
+    }
+
+    async fn lag(&self) -> Result<Vec<Lag>> {
+        self.lags().await
+    }
+
+    async fn erase(&self, entity: &FeatureName, keys: &RecordBatch) -> Result<Vec<Rewritten>> {
+        self.forget(entity, keys).await
     }
 }

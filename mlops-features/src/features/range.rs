@@ -9,13 +9,13 @@ use arrow::datatypes::{DataType, FieldRef, Schema};
 use arrow::error::ArrowError;
 use futures::TryStreamExt;
 use mlops_core::features::{
-    EntityRows, Historical, KeyBatch, Scan, ServiceRef, Table, TableKey, TrainingSet,
+    EntityRows, Historical, KeyBatch, Scan, ServiceRef, Table, TrainingSet,
 };
 use mlops_core::time::{Instant, to_micros};
 use mlops_core::{Error, ErrorKind, Result};
 
 use super::Features;
-use crate::define::resolve_service;
+use crate::define::{ResolvedKey, resolve_service};
 
 const OPERATION: &str = "features.range";
 
@@ -41,7 +41,7 @@ impl Features {
         scan.columns = Some(Vec::new());
         scan.from = Some(to_micros(from)?);
         scan.until = Some(to_micros(until)?);
-        let table = &view.version.table;
+        let table = &view.view.table;
         let mut batches = self.parts.offline.scan(table, scan).await?;
         let mut parts: Vec<RecordBatch> = Vec::new();
         while let Some(batch) = batches.try_next().await? {
@@ -50,7 +50,7 @@ impl Features {
         }
         let Some(first) = parts.first() else {
             return Err(Error::not_found(OPERATION, "the view has no rows in that time")
-                .with("view", &view.use_.view)
+                .with("view", &view.used.view)
                 .with("from", from)
                 .with("until", until));
         };
@@ -73,11 +73,11 @@ fn distinct(batch: &RecordBatch, table: &Table) -> Result<RecordBatch> {
 }
 
 /// The key columns as the service calls them.
-fn rename(batch: &RecordBatch, keys: &[(TableKey, String)]) -> Result<RecordBatch> {
+fn rename(batch: &RecordBatch, keys: &[ResolvedKey]) -> Result<RecordBatch> {
     let schema = batch.schema();
     let mut fields: Vec<FieldRef> = schema.fields().iter().cloned().collect();
-    for (field, (_, column)) in fields.iter_mut().zip(keys) {
-        *field = Arc::new(field.as_ref().clone().with_name(column));
+    for (field, key) in fields.iter_mut().zip(keys) {
+        *field = Arc::new(field.as_ref().clone().with_name(&key.column));
     }
     RecordBatch::try_new(Arc::new(Schema::new(fields)), batch.columns().to_vec())
         .map_err(|e| broken(&e))

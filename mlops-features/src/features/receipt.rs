@@ -16,7 +16,7 @@ const OPERATION: &str = "features.historical";
 /// value, however they are encoded.
 pub(super) fn digest_of(rows: &EntityRows, resolved: &Resolved) -> Result<Digest> {
     let mut names: Vec<&str> = vec![&rows.event_time];
-    names.extend(resolved.views.iter().flat_map(|v| v.keys.iter().map(|(_, name)| name.as_str())));
+    names.extend(resolved.keys.iter().map(|key| key.name.as_str()));
     let asked = resolved.version.on_demand.iter().flat_map(|transform| transform.request.iter());
     names.extend(asked.map(|field| field.name.as_str()));
     names.sort_unstable();

@@ -81,9 +81,8 @@ impl JoinFile {
         }
         let metadata = self.footer(bytes).await?;
         self.check(bytes, &metadata)?;
-        let arrow = guarded(|| {
-            ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new())
-        });
+        let arrow =
+            guarded(|| ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new()));
         let arrow = arrow
             .map_err(|error| of_parquet(&self.url, "the file's schema cannot be read", error))?;
         let schema = arrow.schema();

@@ -63,7 +63,11 @@ impl Keys {
     ///
     /// # Errors
     /// `Invalid` for a column of another type than its key's.
-    pub(crate) fn new(keys: &[TableKey], columns: &[ArrayRef], rows: usize) -> Result<(Self, Vec<u32>)> {
+    pub(crate) fn new(
+        keys: &[TableKey],
+        columns: &[ArrayRef],
+        rows: usize,
+    ) -> Result<(Self, Vec<u32>)> {
         if columns.len() != keys.len() || columns.iter().any(|column| column.len() != rows) {
             return Err(Error::invalid("features.as_of", "not one column of keys for each key")
                 .with("keys", keys.len())
@@ -391,8 +395,12 @@ mod tests {
                 Arc::new(Int64Array::from(vec![Some(scale), None, Some(-scale), Some(scale)]));
             let (keys, rows) = Keys::new(&of, &[asked], 4).unwrap();
             assert_eq!((rows, keys.len()), (vec![0, NONE, 1, 0], 2));
-            let unsigned: ArrayRef =
-                Arc::new(UInt64Array::from(vec![u64::MAX, scale as u64, 3, u64::MAX - scale as u64 + 1]));
+            let unsigned: ArrayRef = Arc::new(UInt64Array::from(vec![
+                u64::MAX,
+                scale as u64,
+                3,
+                u64::MAX - scale as u64 + 1,
+            ]));
             assert_eq!(ids(&keys, &of, &[unsigned]), [NONE, 0, NONE, NONE]);
         }
         let asked: ArrayRef = Arc::new(Int64Array::from(vec![-1]));

@@ -117,6 +117,23 @@ impl Pruner<'_> {
     }
 }
 
+/// The least and the greatest event time of a file, in ticks; the widest, where it is not known.
+pub(super) fn event_times(file: &Opened, unit: Unit) -> (i64, i64) {
+    let all = (i64::MIN, i64::MAX);
+    let Some(ranges) = group_ranges(file, file.event_time) else { return all };
+    let ticks = |values| unit.ticks(values, file.name(file.event_time)).ok();
+    let (Some(least), Some(greatest)) = (ticks(&ranges.least), ticks(&ranges.greatest)) else {
+        return all;
+    };
+    let groups = 0..file.metadata().num_row_groups();
+    let known = groups.map(|group| Some((least.get(group)?, greatest.get(group)?)));
+    known.collect::<Option<Vec<_>>>().map_or(all, |known| {
+        known.iter().fold((i64::MAX, i64::MIN), |(least, greatest), range| {
+            (least.min(range.0), greatest.max(range.1))
+        })
+    })
+}
+
 /// The rows that a selection has, as ranges.
 fn selected(selection: &RowSelection) -> Vec<Range<usize>> {
     let (mut ranges, mut at) = (Vec::new(), 0);

@@ -262,8 +262,8 @@ impl Winners {
             }
             let time = slots.times[slot];
             // This row is seen, so that the search begins behind it.
-            let last = row
-                + rows.event_times[row + 1..run.end].partition_point(|from| sees(*from, time));
+            let last =
+                row + rows.event_times[row + 1..run.end].partition_point(|from| sees(*from, time));
             row = last + 1;
             let created = rows.created.map_or(WriteOrder::UNKNOWN, |created| created[last]);
             let place = rows.first + last as u64 + 1;

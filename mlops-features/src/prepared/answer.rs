@@ -20,7 +20,7 @@ use crate::codec::{Column, Payloads, Value};
 pub struct Columns {
     plan: Option<Arc<Plan>>,
     rows: usize,
-    columns: Vec<Column>,
+    features: Vec<Column>,
     /// For each view.
     statuses: Vec<Vec<RowStatus>>,
     /// Rows of the view that is being read.
@@ -52,7 +52,7 @@ impl Columns {
 
     /// The features, in the order of [`Prepared::features`](super::Prepared::features).
     pub fn columns(&self) -> &[Column] {
-        &self.columns
+        &self.features
     }
 
     /// What became of each row in a view, by the view's place in the service.
@@ -65,7 +65,7 @@ impl Columns {
     pub fn status(&self, feature: usize, row: usize) -> Status {
         let owner = self.plan.as_ref().and_then(|plan| plan.owners.get(feature));
         let view = owner.and_then(|view| self.statuses.get(*view)?.get(row));
-        let column = self.columns.get(feature).and_then(|column| column.valid().get(row));
+        let column = self.features.get(feature).and_then(|column| column.valid().get(row));
         match (view, column) {
             (Some(view), Some(valid)) => Status::of(*view, !valid),
             _ => Status::NotFound,
@@ -78,7 +78,7 @@ impl Columns {
     /// `Internal` after a read that failed.
     pub fn into_answer(self) -> Result<OnlineAnswer> {
         let Some(plan) = self.plan else { return Err(internal("nothing was read")) };
-        let columns = self.columns.into_iter().map(Column::into_array).collect();
+        let columns = self.features.into_iter().map(Column::into_array).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
         let batch = RecordBatch::try_new_with_options(Arc::clone(&plan.schema), columns, &options);
         let batch = batch.map_err(|e| internal("the read had failed").with_source(e))?;
@@ -89,11 +89,11 @@ impl Columns {
     pub(super) fn begin(&mut self, plan: &Arc<Plan>, rows: usize) -> Result<()> {
         if !self.plan.as_ref().is_some_and(|mine| Arc::ptr_eq(mine, plan)) {
             let types = plan.features.iter().map(|feature| Column::new(feature.data_type));
-            self.columns = types.collect::<Result<_>>()?;
+            self.features = types.collect::<Result<_>>()?;
             self.statuses = vec![Vec::new(); plan.views.len()];
             self.plan = Some(Arc::clone(plan));
         }
-        self.columns.iter_mut().for_each(Column::clear);
+        self.features.iter_mut().for_each(Column::clear);
         self.statuses.iter_mut().for_each(Vec::clear);
         self.rows = rows;
         Ok(())
@@ -107,8 +107,8 @@ impl Columns {
         now: i64,
         visit: impl FnOnce(&mut dyn FnMut(usize, Option<&[u8]>) -> Result<()>) -> Result<()>,
     ) -> Result<()> {
-        let Self { columns, statuses, payloads, rows, .. } = self;
-        let (columns, statuses) = (&mut columns[view.features.clone()], &mut statuses[index]);
+        let Self { features, statuses, payloads, rows, .. } = self;
+        let (columns, statuses) = (&mut features[view.features.clone()], &mut statuses[index]);
         payloads.clear();
         let mut order = true;
         let visited = match &view.kind {
@@ -118,7 +118,7 @@ impl Columns {
                 statuses.push(status);
                 match payload {
                     Some(payload) => payloads.push(codec, payload),
-                    None => Ok(payloads.push_none()),
+                    None => payloads.push_none(codec),
                 }
             })
             .and_then(|()| projection.decode(payloads, columns)),
@@ -151,7 +151,7 @@ impl Row {
     /// The value of a feature.
     #[inline]
     pub fn value(&self, feature: usize) -> Value<'_> {
-        self.columns.columns.get(feature).map_or(Value::Null, |column| column.value(0))
+        self.columns.features.get(feature).map_or(Value::Null, |column| column.value(0))
     }
 
     /// What the value is.
@@ -180,7 +180,7 @@ impl Row {
 
     /// All values, in the order of [`Prepared::features`](super::Prepared::features).
     pub fn values(&self) -> impl Iterator<Item = Value<'_>> {
-        self.columns.columns.iter().map(|column| column.value(0))
+        self.columns.features.iter().map(|column| column.value(0))
     }
 }
 

@@ -1,1 +1,100 @@
-//! To come.
+//! The point-in-time join as SQL text, for an engine that has the rows already.
+//!
+//! For tables that live in DuckDB, PostgreSQL or Spark and are better joined there than moved. The text
+//! says what the join of this library says: the same winner, ttl, boundary, cut-off and statuses.
+//!
+//! The non-obvious decision: a winner is taken as one row, never column by column. `LAST_VALUE` with
+//! `IGNORE NULLS` of each column would carry old values over a null that won. So DuckDB and Spark keep the
+//! greatest *struct* of event time, creation time, place and values that was seen up to the ask, in one
+//! pass over rows and asks together, sorted by when each can be seen. PostgreSQL takes one row by a
+//! lateral join, which an index on keys, event time and creation time makes a look-up.
+//!
+//! What it does not do: run anything. Instants are those of the engine, microseconds; keys are compared
+//! as the engine compares them, so both sides must have one type. The texts for DuckDB and PostgreSQL
+//! are proved by running them; that for Spark is written to its documentation and has not been run.
+
+mod dialect;
+mod lateral;
+mod window;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+
+use mlops_core::features::{KnownAt, Visibility};
+use mlops_core::{Error, Result};
+
+pub use self::dialect::Dialect;
+
+/// A table that rows ask from: keys, an instant and whatever else should come along.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SqlAsks {
+    /// Its name, in parts: schema and table.
+    pub table: Vec<String>,
+    /// A column that tells its rows apart; the answer is in its order.
+    pub row: String,
+    /// The column with the instants.
+    pub time: String,
+}
+
+/// A table of features.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SqlView {
+    /// What it is called in the answer: its status is the column `name__status`.
+    pub name: String,
+    /// The table's name, in parts.
+    pub table: Vec<String>,
+    /// Its keys: the column of those who ask, and that of the table. None to join by time alone.
+    pub keys: Vec<(String, String)>,
+    /// The column with the event times.
+    pub event_time: String,
+    /// The column with the instants when rows became known, if there is one.
+    pub created: Option<String>,
+    /// A column that decides between rows of equal times, of which the greatest wins. Without, an
+    /// engine may take any of them.
+    pub place: Option<String>,
+    /// The table's columns, and what they are called in the answer.
+    pub columns: Vec<(String, String)>,
+    /// What can be seen.
+    pub visibility: Visibility,
+}
+
+/// The join of these views as one statement.
+///
+/// The answer has all columns of `asks`, then for each view its columns, `name__status` (`found`, `not_found`
+/// or `expired`), `name__event_time` and `name__created`, one row for each that asks.
+///
+/// # Errors
+/// `Invalid` for a name that the engine cannot have; for two columns of one name; and for a view
+/// without creation times, if it is asked what was known.
+///
+/// ```
+/// use mlops_core::features::{KnownAt, Visibility};
+/// use mlops_features::sql::{Dialect, SqlAsks, SqlView, point_in_time_sql};
+///
+/// let asks = SqlAsks { table: vec!["trips".into()], row: "id".into(), time: "at".into() };
+/// let view = SqlView {
+///     name: "driver".into(),
+///     table: vec!["stats".into()],
+///     keys: vec![("driver_id".into(), "driver_id".into())],
+///     event_time: "event_time".into(),
+///     created: None,
+///     place: None,
+///     columns: vec![("rating".into(), "rating".into())],
+///     visibility: Visibility::default(),
+/// };
+/// let sql = point_in_time_sql(Dialect::Postgres, &asks, &[view], KnownAt::Now)?;
+/// assert!(sql.contains(r#"f."driver_id" = a."driver_id""#));
+/// # Ok::<(), mlops_core::Error>(())
+/// ```
+pub fn point_in_time_sql(
+    dialect: Dialect,
+    asks: &SqlAsks,
+    views: &[SqlView],
+    known_at: KnownAt,
+) -> Result<String> {
+    check(dialect, asks, views, known_at)?;
+    Ok(match dialect {
+        Dialect::Postgres => lateral::statement(asks, views, known_at),
+        Dialect

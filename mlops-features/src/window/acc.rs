@@ -36,7 +36,9 @@ pub(super) struct Slot {
 #[derive(Debug, Clone)]
 pub(super) enum Acc {
     Count(u64),
-    Whole { sum: i128 },
+    Whole {
+        sum: i128,
+    },
     Real(Exact),
     /// Of `Min` the least and of `Max` the greatest rank.
     Extreme(Option<Value>),
@@ -90,8 +92,8 @@ impl Slot {
         match (cell, than) {
             (Cell::Word(a), Value::Word(b)) if self.kind == Kind::Min => a < *b,
             (Cell::Word(a), Value::Word(b)) => a > *b,
-            (Cell::Bytes(a), Value::Bytes(b)) if self.kind == Kind::Min => a < b,
-            (Cell::Bytes(a), Value::Bytes(b)) => a > b,
+            (Cell::Bytes(a), Value::Bytes(b)) if self.kind == Kind::Min => *a < **b,
+            (Cell::Bytes(a), Value::Bytes(b)) => *a > **b,
             _ => false,
         }
     }
@@ -156,9 +158,8 @@ impl Slot {
                     .ok_or_else(|| corrupt("a count is too large"))?;
             }
             Acc::Whole { sum } => {
-                *sum = sum
-                    .checked_add(from.signed()?)
-                    .ok_or_else(|| corrupt("a sum is too large"))?;
+                *sum =
+                    sum.checked_add(from.signed()?).ok_or_else(|| corrupt("a sum is too large"))?;
             }
             Acc::Real(sum) => sum.absorb(from)?,
             Acc::Extreme(best) => {
@@ -185,13 +186,17 @@ impl Slot {
         }
     }
 
-    /// A value of the slot's type; damaged bytes may have another.
     fn fitting<'a>(&self, cell: Cell<'a>) -> Result<Cell<'a>> {
-        let bytes = matches!(self.ty, FeatureType::String | FeatureType::Bytes);
+        Self::checked(self.ty, cell)
+    }
+
+    /// A value of this type; damaged bytes may have another.
+    pub(super) fn checked(ty: FeatureType, cell: Cell<'_>) -> Result<Cell<'_>> {
+        let bytes = matches!(ty, FeatureType::String | FeatureType::Bytes);
         match cell {
             Cell::Word(_) if bytes => Err(corrupt("a value is of another type")),
             Cell::Bytes(_) if !bytes => Err(corrupt("a value is of another type")),
-            Cell::Bytes(text) if self.ty == FeatureType::String && !is_text(text) => {
+            Cell::Bytes(text) if ty == FeatureType::String && !is_text(text) => {
                 Err(corrupt("a text is no text"))
             }
             cell => Ok(cell),

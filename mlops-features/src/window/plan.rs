@@ -156,13 +156,13 @@ impl WindowPlan {
         use AggregateFunction::{Count, Distinct, Last, Max, Mean, Min, Sum};
         use FeatureType::{Bytes, Float, Float32, Int, Vector};
         let wrong = |problem: &'static str| {
-            invalid(problem)
-                .with("feature", &feature.name)
-                .with("function", format_args!("{:?}", aggregate.function).to_string().to_lowercase())
+            invalid(problem).with("feature", &feature.name).with(
+                "function",
+                format_args!("{:?}", aggregate.function).to_string().to_lowercase(),
+            )
         };
-        let of_rows = aggregate.function == Count
-            && feature.column.is_none()
-            && aggregate.input.is_none();
+        let of_rows =
+            aggregate.function == Count && feature.column.is_none() && aggregate.input.is_none();
         let column = match self.table.columns.iter().find(|c| c.name == feature.column()) {
             _ if of_rows => None,
             Some(column) => Some(column.clone()),
@@ -185,8 +185,9 @@ impl WindowPlan {
             (Sum | Mean, Float32) => &[Float32, Float],
             (Min | Max | Last, ty) if ty != Vector && ty != Bytes => &[ty],
             _ => {
-                return Err(wrong("an aggregate is not of columns of this type")
-                    .with("type", input));
+                return Err(
+                    wrong("an aggregate is not of columns of this type").with("type", input)
+                );
             }
         };
         if !outputs.contains(&feature.data_type) {

@@ -4,8 +4,8 @@ use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, BooleanArray, PrimitiveArray, RecordBatch, StringArray,
 };
 use arrow::datatypes::{
-    DataType, Date32Type, Float32Type, Float64Type, Int64Type, TimeUnit,
-    TimestampMicrosecondType, UInt64Type,
+    DataType, Date32Type, Float32Type, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType,
+    UInt64Type,
 };
 use mlops_core::features::{FeatureType, KeyBatch, Table, WriteOrder};
 use mlops_core::{Error, Result};
@@ -96,16 +96,9 @@ impl Rows {
 
     #[inline]
     pub(super) fn order(&self, row: usize) -> WriteOrder {
-        let created = if self.created.is_null(row) {
-            WriteOrder::UNKNOWN
-        } else {
-            self.created.value(row)
-        };
-        WriteOrder {
-            event_time: self.event_time.value(row),
-            created,
-            seq: self.seq.value(row),
-        }
+        let created =
+            if self.created.is_null(row) { WriteOrder::UNKNOWN } else { self.created.value(row) };
+        WriteOrder { event_time: self.event_time.value(row), created, seq: self.seq.value(row) }
     }
 
     #[inline]

@@ -4,7 +4,9 @@
 //! of its own, so [`FeatureCase`] and [`FeatureBackend`] are of a fixture, and [`feature_trials`] makes
 //! the tests of any of them.
 
+pub mod offline;
 mod online;
+mod online_saboteurs;
 
 use std::fmt::{self, Debug};
 
@@ -15,6 +17,7 @@ use mlops_core::Capability;
 use crate::{Absent, strict};
 
 pub use online::{OnlineFixture, ReopenOnline, online_cases};
+pub use online_saboteurs::{OnlineSaboteur, OnlineSin, online_saboteur_trials, online_saboteurs};
 
 /// One sentence of a contract, and the code that proves it.
 pub struct FeatureCase<F: 'static> {

@@ -14,6 +14,7 @@
 mod appends;
 pub mod build;
 mod changes;
+mod dice;
 mod differential;
 mod oracle;
 mod reads;

@@ -53,7 +53,9 @@ fn check_feature(feature: &OnDemandFeature, faults: &mut Faults) {
                 }
             }
             if !feature.inputs.is_empty() {
-                faults.add(format!("feature `{name}` is an expression, and inputs are for functions"));
+                faults.add(format!(
+                    "feature `{name}` is an expression, and inputs are for functions"
+                ));
             }
         }
         (None, Some(function)) => {

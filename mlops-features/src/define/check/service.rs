@@ -33,7 +33,8 @@ pub(super) fn check(service: &FeatureService, merged: &Merged<'_>, faults: &mut 
         match merged.on_demand.get(name) {
             Some(transform) => transforms.push(*transform),
             None => {
-                let hint = hint(name, merged.on_demand.keys().map(|name| FeatureName::as_str(name)));
+                let hint =
+                    hint(name, merged.on_demand.keys().map(|name| FeatureName::as_str(name)));
                 faults.add(format!("there is no on-demand transform `{name}`; {hint}"));
                 whole = false;
             }

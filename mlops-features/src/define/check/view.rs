@@ -115,11 +115,18 @@ fn has_credentials(url: &str) -> bool {
     rest.split(['/', '?', '#']).next().is_some_and(|host| host.contains('@'))
 }
 
-fn check_aggregate(feature: &Feature, aggregate: Aggregate, view: &FeatureView, faults: &mut Faults) {
+fn check_aggregate(
+    feature: &Feature,
+    aggregate: Aggregate,
+    view: &FeatureView,
+    faults: &mut Faults,
+) {
     let Feature { name, .. } = feature;
     let (window, resolution) = (aggregate.window, aggregate.resolution());
     if window.is_zero() || window > MAX_WINDOW {
-        faults.add(format!("feature `{name}`: window {window} is not above 0 and at most {MAX_WINDOW}"));
+        faults.add(format!(
+            "feature `{name}`: window {window} is not above 0 and at most {MAX_WINDOW}"
+        ));
     } else if resolution.is_zero() || resolution > window {
         faults.add(format!(
             "feature `{name}`: resolution {resolution} is not above 0 and at most the window, {window}"
@@ -150,9 +157,8 @@ fn wrong_type(
     made: FeatureType,
 ) -> Option<String> {
     use AggregateFunction::{Count, Distinct, Last, Max, Mean, Min, Sum};
-    let number = |t: FeatureType| {
-        matches!(t, FeatureType::Int | FeatureType::Float | FeatureType::Float32)
-    };
+    let number =
+        |t: FeatureType| matches!(t, FeatureType::Int | FeatureType::Float | FeatureType::Float32);
     let right = match (function, column) {
         (Count, _) => FeatureType::Int,
         // What lacks its column's type was said to.

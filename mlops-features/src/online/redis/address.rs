@@ -73,16 +73,13 @@ fn decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, after @ ..] = rest {
-        rest = match (first, after) {
-            (b'%', [high, low, after @ ..]) => {
-                let digit = |byte: &u8| char::from(*byte).to_digit(16);
-                bytes.push((digit(high)? * 16 + digit(low)?) as u8);
-                after
-            }
-            _ => {
-                bytes.push(*first);
-                after
-            }
+        rest = if let (b'%', [high, low, after @ ..]) = (first, after) {
+            let digit = |byte: &u8| char::from(*byte).to_digit(16);
+            bytes.push((digit(high)? * 16 + digit(low)?) as u8);
+            after
+        } else {
+            bytes.push(*first);
+            after
         };
     }
     String::from_utf8(bytes).ok()

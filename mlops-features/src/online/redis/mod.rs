@@ -59,7 +59,7 @@ const DROP_KEYS: usize = 1000;
 /// ```no_run
 /// # async fn open() -> mlops_core::Result<()> {
 /// use mlops_core::Secret;
-/// use mlops_features::online::redis::{RedisOnline, RedisOptions};
+/// use mlops_features::online::{RedisOnline, RedisOptions};
 ///
 /// let url = Secret::new("redis://:hunter2@cache:6379/0".to_owned());
 /// let store = RedisOnline::connect(&url, RedisOptions::default()).await?;

@@ -7,7 +7,7 @@ use mlops_core::{Error, Result};
 /// How a Redis is used.
 ///
 /// ```
-/// use mlops_features::online::redis::RedisOptions;
+/// use mlops_features::online::RedisOptions;
 ///
 /// let options = RedisOptions::default().with_prefix("fraud").with_connections(4);
 /// assert_eq!(options.prefix, "fraud");

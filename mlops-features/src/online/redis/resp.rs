@@ -211,9 +211,12 @@ fn value(
     Ok(Some(frame.slice(first..end)))
 }
 
-/// The kind and the text of the line at `at`, and where the next begins.
+/// The kind of a line, its text, and where the next begins.
+type Line<'a> = (u8, &'a [u8], usize);
+
+/// The line at `at`, if all of it is there.
 #[inline]
-fn line(bytes: &[u8], at: usize) -> Result<Option<(u8, &[u8], usize)>, Malformed> {
+fn line(bytes: &[u8], at: usize) -> Result<Option<Line<'_>>, Malformed> {
     let Some(rest) = bytes.get(at..) else {
         return Ok(None);
     };

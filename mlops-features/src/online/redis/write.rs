@@ -160,15 +160,12 @@ impl<'a> Writing<'a> {
         let request = &mut self.request;
         request.clear();
         request.command(3 + 1 + rows.len() + 3 + rows.len());
-        match sha {
-            Some(sha) => {
-                request.argument(&[b"EVALSHA"]);
-                request.argument(&[sha.as_bytes()]);
-            }
-            None => {
-                request.argument(&[b"EVAL"]);
-                request.argument(&[MERGE.as_bytes()]);
-            }
+        if let Some(sha) = sha {
+            request.argument(&[b"EVALSHA"]);
+            request.argument(&[sha.as_bytes()]);
+        } else {
+            request.argument(&[b"EVAL"]);
+            request.argument(&[MERGE.as_bytes()]);
         }
         request.number(1 + rows.len());
         request.argument(&[&self.tables]);

@@ -1,12 +1,12 @@
 //! One writer at a time: among the threads of this process by a flag, among processes by a locked file.
 
 use std::fs::File;
-use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use mlops_core::time::{Clock, from_micros_lossy};
 use mlops_core::{Error, Result};
 
 use super::{OP, io_error};
@@ -19,6 +19,7 @@ const AGAIN: Duration = Duration::from_millis(1);
 pub(super) struct WriterLock {
     path: PathBuf,
     wait: Duration,
+    clock: Arc<dyn Clock>,
     busy: Mutex<bool>,
     free: Condvar,
 }
@@ -32,8 +33,8 @@ pub(super) struct Locked<'a> {
 }
 
 impl WriterLock {
-    pub(super) fn new(path: PathBuf, wait: Duration) -> Self {
-        Self { path, wait, busy: Mutex::default(), free: Condvar::new() }
+    pub(super) fn new(path: PathBuf, wait: Duration, clock: Arc<dyn Clock>) -> Self {
+        Self { path, wait, clock, busy: Mutex::default(), free: Condvar::new() }
     }
 
     /// Waits for its turn, so long at most.
@@ -72,7 +73,8 @@ impl WriterLock {
             }
         }
         // Only for the message to those who wait in vain; a lock without it is as good.
-        let _ = file.write_all_at(format!("{:>10}\n", std::process::id()).as_bytes(), 0);
+        let holder = format!("{:>10} {:>20}\n", std::process::id(), self.clock.now_micros());
+        let _ = file.write_all_at(holder.as_bytes(), 0);
         locked.file = Some(file);
         Ok(locked)
     }
@@ -81,12 +83,14 @@ impl WriterLock {
         self.busy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn busy_for(&self, process: Option<u32>) -> Error {
+    fn busy_for(&self, holder: Option<(u32, i64)>) -> Error {
         let error = Error::unavailable(OP, "another writes all the time")
             .with("path", self.path.display())
             .with("waited_secs", self.wait.as_secs_f64());
-        let error = match process {
-            Some(process) => error.with("process", process),
+        let error = match holder {
+            Some((process, since)) => {
+                error.with("process", process).with("since", from_micros_lossy(since))
+            }
             None => error,
         };
         error.with_hint("try again, with smaller batches in the other writer, or wait for longer")
@@ -102,18 +106,24 @@ impl Drop for Locked<'_> {
     }
 }
 
-fn holder(file: &File) -> Option<u32> {
-    let mut text = [0; 11];
-    let read = |text: &mut [u8]| -> io::Result<()> { file.read_exact_at(text, 0) };
-    read(&mut text).ok()?;
-    std::str::from_utf8(&text).ok()?.trim().parse().ok()
+/// Which process has it, and since when.
+fn holder(file: &File) -> Option<(u32, i64)> {
+    let mut text = [0; 32];
+    file.read_exact_at(&mut text, 0).ok()?;
+    let (process, since) = std::str::from_utf8(&text).ok()?.trim().split_once(' ')?;
+    Some((process.parse().ok()?, since.trim().parse().ok()?))
 }
 
 #[cfg(test)]
 mod tests {
     use mlops_core::ErrorKind;
+    use mlops_core::time::ManualClock;
 
     use super::*;
+
+    fn lock(path: PathBuf, wait: Duration) -> WriterLock {
+        WriterLock::new(path, wait, Arc::new(ManualClock::at_micros(1_000_000)))
+    }
 
     #[test]
     fn a_second_writer_waits_so_long_and_is_told_who_writes() {
@@ -121,13 +131,13 @@ mod tests {
         let path = directory.path().join("writer.lock");
         let short = Duration::from_millis(20);
         // Two locks of one file are as two processes.
-        let (first, second) =
-            (WriterLock::new(path.clone(), short), WriterLock::new(path.clone(), short));
+        let (first, second) = (lock(path.clone(), short), lock(path, short));
         let held = first.take().unwrap();
         let error = second.take().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable);
         let process = std::process::id().to_string();
         assert!(error.context().any(|pair| pair == ("process", process.as_str())), "{error}");
+        assert!(error.to_string().contains("since: 1970-01-01 00:00:01 UTC"), "{error}");
         assert_eq!(first.take().unwrap_err().kind(), ErrorKind::Unavailable, "its own threads too");
         drop(held);
         drop(second.take().unwrap());
@@ -137,7 +147,7 @@ mod tests {
     #[test]
     fn a_directory_that_vanished_is_an_error_and_the_lock_is_free_again() {
         let directory = tempfile::tempdir().unwrap();
-        let lock = WriterLock::new(directory.path().join("gone/writer.lock"), AGAIN);
+        let lock = lock(directory.path().join("gone/writer.lock"), AGAIN);
         for _ in 0..2 {
             assert!(lock.take().unwrap_err().message().contains("cannot be opened"));
         }

@@ -83,8 +83,10 @@ async fn append_says_rows_seq_and_position(fixture: OfflineFixture) {
     let manifest = store.manifest(&table.id, None).await.unwrap();
     assert_eq!(manifest.position, second.position);
     assert!(manifest.next_seq > second.first_seq);
-    let mut seqs: Vec<_> =
-        scanned(&scan(&*store, &table, Scan::default()).await.unwrap()).iter().map(|r| r.3).collect();
+    let mut seqs: Vec<_> = scanned(&scan(&*store, &table, Scan::default()).await.unwrap())
+        .iter()
+        .map(|r| r.3)
+        .collect();
     seqs.sort_unstable();
     assert_eq!(seqs, [first.first_seq, first.first_seq + 1, second.first_seq]);
 }
@@ -203,9 +205,7 @@ async fn a_null_event_time_is_invalid(fixture: OfflineFixture) {
 async fn an_event_time_too_far_ahead_is_invalid(fixture: OfflineFixture) {
     let table = ints();
     let limit = NOW + table.ahead.micros();
-    let times = |last| -> ArrayRef {
-        Arc::new(TimestampMicrosecondArray::from(vec![1, last]))
-    };
+    let times = |last| -> ArrayRef { Arc::new(TimestampMicrosecondArray::from(vec![1, last])) };
     refused(&fixture, &table, with(&table, "event_time", times(limit + 1))).await;
     let good = with(&table, "event_time", times(limit));
     fixture.store.append(&table, good, Append::default()).await.unwrap();

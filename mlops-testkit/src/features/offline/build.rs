@@ -111,9 +111,8 @@ pub fn batch(table: &Table, rows: &[Row], encoding: &Encoding) -> RecordBatch {
 /// A batch of these columns.
 pub fn record(columns: Vec<(String, ArrayRef)>) -> RecordBatch {
     let rows = columns.first().map_or(0, |(_, column)| column.len());
-    let field = |(name, column): &(String, ArrayRef)| {
-        Field::new(name, column.data_type().clone(), true)
-    };
+    let field =
+        |(name, column): &(String, ArrayRef)| Field::new(name, column.data_type().clone(), true);
     let schema = Schema::new(columns.iter().map(field).collect::<Vec<_>>());
     let columns = columns.into_iter().map(|(_, column)| column).collect();
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
@@ -125,7 +124,8 @@ fn key_columns(table: &Table, keys: &[&[Part]], encoding: &Encoding) -> Vec<(Str
         let parts = keys.iter().map(|parts| &parts[at]);
         let (plain, wanted): (ArrayRef, _) = match key.data_type {
             KeyType::Int => {
-                let numbers = parts.map(|part| if let Part::Int(n) = part { Some(*n) } else { None });
+                let numbers =
+                    parts.map(|part| if let Part::Int(n) = part { Some(*n) } else { None });
                 (Arc::new(numbers.collect::<Int64Array>()), &encoding.ints)
             }
             _ => {
@@ -242,9 +242,8 @@ pub fn scanned(batches: &[RecordBatch]) -> Vec<Scanned> {
         let number = |name: &str| batch.column_by_name(name).map(|c| Arc::clone(c));
         let keys = number("k0").filter(|keys| *keys.data_type() == DataType::Int64);
         let seqs: UInt64Array = number(Table::SEQ).unwrap().as_primitive::<UInt64Type>().clone();
-        let micros = |name: &str| {
-            number(name).unwrap().as_primitive::<TimestampMicrosecondType>().clone()
-        };
+        let micros =
+            |name: &str| number(name).unwrap().as_primitive::<TimestampMicrosecondType>().clone();
         let (events, created) = (micros(Table::EVENT_TIME), micros(Table::CREATED));
         let values = number(VALUE);
         let int = |column: &Option<ArrayRef>, i: usize| {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use mlops_core::ErrorKind::NotFound;
 use mlops_core::arrow::array::{ArrayRef, Int64Array};
 use mlops_core::features::{
-    Append, Compaction, KeyBatch, KeyType, KnownAt, OfflineStore, RowStatus, Scan, Table, Visibility,
+    Append, Compaction, KeyBatch, KeyType, KnownAt, OfflineStore, RowStatus, Scan, Table,
+    Visibility,
 };
 
 use super::build::{self, Encoding, Scanned, ask, ask_store, row, scan, scanned, table};

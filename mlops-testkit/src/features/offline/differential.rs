@@ -7,14 +7,15 @@
 
 use futures::executor::block_on;
 use mlops_core::features::{
-    Append, Boundary, Compaction, KeyType, KnownAt, OfflineStore, RowStatus, Source, Table, Visibility,
+    Append, Boundary, Compaction, KeyType, KnownAt, OfflineStore, RowStatus, Source, Table,
+    Visibility,
 };
 use mlops_core::time::Clock;
 
 use super::build::{self, CREATED, Encoding};
+use super::dice::Dice;
 use super::oracle::{Answer, Ask, Part, Row, oracle};
 use super::{OfflineFixture, OfflineOpened};
-use crate::random::Dice;
 
 /// How many random answers a test-suite compares.
 pub const OFFLINE_ANSWERS: usize = 100_000;
@@ -87,12 +88,17 @@ impl History {
             value: (!dice.one_in(10)).then_some(number),
         };
         let mut number = 0;
-        let part = |dice: &mut Dice| {
+        let mut group = |dice: &mut Dice| {
             let rows = dice.below(12);
-            (0..rows).map(|_| { number += 1; row(dice, number) }).collect::<Vec<_>>()
+            (0..rows)
+                .map(|_| {
+                    number += 1;
+                    row(dice, number)
+                })
+                .collect::<Vec<_>>()
         };
-        let mut part = part;
-        let parts = (0..1 + dice.below(4)).map(|_| part(dice)).collect();
+
+        let parts = (0..1 + dice.below(4)).map(|_| group(dice)).collect();
         let fine = dice.one_in(3);
         let ask = |dice: &mut Dice| Ask {
             key: {
@@ -223,10 +229,8 @@ impl History {
             let batch = build::batch(&table, part, &Encoding::default());
             store.append(&table, batch, Append::default()).await.unwrap();
             stamped = stamped.max(fixture.clock.now_micros());
-            let stamp = |row: &Row| Row {
-                created: row.created.or(Some(stamped * 1_000)),
-                ..row.clone()
-            };
+            let stamp =
+                |row: &Row| Row { created: row.created.or(Some(stamped * 1_000)), ..row.clone() };
             rows.extend(part.iter().map(stamp));
             if at % 2 == 1 {
                 let mut compaction = Compaction::default();
@@ -267,7 +271,10 @@ impl History {
         Err(format!(
             "row {at} is answered otherwise {how}\n   store: {:?}\n  oracle: {:?}\n  under {round:?}\n  \
              asked {:?}\nafter {:#?}\n({never:?} is no row)",
-            found[at], expected[at], self.asks.get(at), self.parts
+            found[at],
+            expected[at],
+            self.asks.get(at),
+            self.parts
         ))
     }
 }

@@ -67,7 +67,8 @@ pub fn oracle(rows: &[Row], asks: &[Ask], sight: Visibility, known_at: KnownAt) 
             _ => false,
         };
         let same = |row: &Row| !row.key.contains(&Part::Null) && row.key == ask.key;
-        let candidates = rows.iter().enumerate().filter(|(_, row)| same(row) && seen(row) && known(row));
+        let candidates =
+            rows.iter().enumerate().filter(|(_, row)| same(row) && seen(row) && known(row));
         let winner = candidates.max_by_key(|(seq, row)| (row.event_time, row.created, *seq));
         let Some((_, row)) = winner else {
             let status = RowStatus::NotFound;

@@ -49,7 +49,11 @@ fn ints() -> Table {
     table("t", &[KeyType::Int])
 }
 
-async fn all(store: &dyn OfflineStore, table: &Table, change: impl FnOnce(&mut Scan)) -> Vec<Scanned> {
+async fn all(
+    store: &dyn OfflineStore,
+    table: &Table,
+    change: impl FnOnce(&mut Scan),
+) -> Vec<Scanned> {
     let mut options = Scan::default();
     change(&mut options);
     scanned(&scan(store, table, options).await.unwrap())
@@ -272,7 +276,8 @@ async fn an_answer_has_the_times_of_its_winner(fixture: OfflineFixture) {
 async fn an_answer_does_not_depend_on_threads_or_on_who_else_asks(fixture: OfflineFixture) {
     let (store, table) = (fixture.store, ints());
     for batch in 0..4 {
-        let rows: Vec<_> = (0..40).map(|n| row(n % 7, (n * 5) % 11, batch, batch * 40 + n)).collect();
+        let rows: Vec<_> =
+            (0..40).map(|n| row(n % 7, (n * 5) % 11, batch, batch * 40 + n)).collect();
         build::append(&*store, &table, &rows).await;
     }
     let asks: Vec<_> = (0..60).map(|n| ask(n % 9, (n * 7) % 13)).collect();
@@ -370,8 +375,11 @@ async fn files_without_creation_times_have_unknown_ones(fixture: OfflineFixture)
 
 async fn rows_of_files_without_an_event_time_are_never_seen(fixture: OfflineFixture) {
     let plain = ints();
-    let batch =
-        build::batch(&plain, &[row(1, 5, 5, 1), row(1, 6, 6, 2), row(2, 6, 6, 3)], &Encoding::default());
+    let batch = build::batch(
+        &plain,
+        &[row(1, 5, 5, 1), row(1, 6, 6, 2), row(2, 6, 6, 3)],
+        &Encoding::default(),
+    );
     let times = TimestampMicrosecondArray::from(vec![Some(5), None, None]);
     let columns = batch.schema().fields().iter().zip(batch.columns()).map(|(field, column)| {
         let times = || Arc::new(times.clone()) as ArrayRef;

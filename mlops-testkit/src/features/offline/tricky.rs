@@ -8,10 +8,10 @@ mod keys;
 mod times;
 mod winners;
 
+use mlops_core::features::Append;
 use mlops_core::features::{
     Boundary, KeyType, KnownAt, OfflineStore, RowStatus, Table, Visibility,
 };
-use mlops_core::features::Append;
 
 use super::build::{self, Encoding};
 use super::oracle::{Answer, Ask, Part, Row};

@@ -50,7 +50,11 @@ pub(super) fn all() -> Vec<Tricky> {
         .ask_of(ints(23, 1), 10 * S, NOT_FOUND),
         Tricky::new(
             "composite_texts_are_not_joined",
-            vec![at(texts("ab", "c"), 5, 1), at(texts("a", "bc"), 5, 2), at(texts("", "abc"), 5, 3)],
+            vec![
+                at(texts("ab", "c"), 5, 1),
+                at(texts("a", "bc"), 5, 2),
+                at(texts("", "abc"), 5, 3),
+            ],
         )
         .keys(&[Text, Text])
         .ask_of(texts("ab", "c"), 10 * S, found(1))

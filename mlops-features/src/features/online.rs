@@ -1,0 +1,157 @@
+//! Answering requests: a service is prepared once, and then asked.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use mlops_core::Result;
+use mlops_core::features::{
+    FeatureName, OnlineAnswer, Registered, ServiceRef, TableId, ViewRecord, ViewVersion,
+};
+
+use super::Features;
+use super::historical::visibility;
+use crate::codec::RowCodec;
+use crate::define::{Resolved, ResolvedView, resolve_service};
+use crate::prepared::{
+    Prepared, PreparedFeature, PreparedKind, PreparedView, RequestKey,
+};
+use crate::transform::Compiled;
+use crate::window::{Answers, WindowPlan};
+
+/// A service that is ready to be asked: names, versions and layouts are resolved.
+///
+/// It is that of the definitions as they were; prepare again to take up new ones.
+#[derive(Debug, Clone)]
+pub struct PreparedService {
+    service: ServiceRef,
+    reads: Prepared,
+    transforms: Option<Arc<Compiled>>,
+}
+
+impl PreparedService {
+    /// The service, with its version.
+    pub fn service(&self) -> &ServiceRef {
+        &self.service
+    }
+
+    /// The stored features alone, without on-demand transforms: what answers in a microsecond.
+    pub fn stored(&self) -> &Prepared {
+        &self.reads
+    }
+
+    /// The features of each row at `now`, in microseconds since 1970; see [`FeatureStore::online`].
+    ///
+    /// # Errors
+    /// As [`FeatureStore::online`].
+    ///
+    /// [`FeatureStore::online`]: mlops_core::features::FeatureStore::online
+    pub async fn answer(&self, rows: &RecordBatch, now: i64) -> Result<OnlineAnswer> {
+        let answer = self.reads.answer(rows, now).await?;
+        self.transformed(rows, answer)
+    }
+
+    /// As [`PreparedService::answer`], without waiting, for a store in this process's memory.
+    ///
+    /// # Errors
+    /// As [`PreparedService::answer`]; `Unsupported` for a store that is elsewhere.
+    pub fn answer_local(&self, rows: &RecordBatch, now: i64) -> Result<OnlineAnswer> {
+        let answer = self.reads.answer_local(rows, now)?;
+        self.transformed(rows, answer)
+    }
+
+    fn transformed(&self, rows: &RecordBatch, answer: OnlineAnswer) -> Result<OnlineAnswer> {
+        match &self.transforms {
+            None => Ok(answer),
+            Some(compiled) => {
+                let batch = compiled.extend(&answer.batch, rows)?;
+                Ok(OnlineAnswer::new(batch, answer.views))
+            }
+        }
+    }
+}
+
+impl Features {
+    /// Resolves a service once, to be asked often.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown service or version; `Denied` if it uses a view that is a draft or retired.
+    pub async fn prepare(&self, service: &ServiceRef) -> Result<PreparedService> {
+        let registered = self.load().await?;
+        let resolved = resolve_service(&registered, service, self.now())?;
+        resolved.check_online()?;
+        let views = resolved.views.iter().map(|view| prepared(&registered, view));
+        let views = views.collect::<Result<Vec<_>>>()?;
+        let reads = Prepared::new(Arc::clone(&self.parts.online), views)?;
+        Ok(PreparedService {
+            service: ServiceRef::version(resolved.name.clone(), resolved.version.version),
+            reads,
+            transforms: self.compiled(&resolved)?.map(Arc::new),
+        })
+    }
+}
+
+fn prepared(registered: &Registered, view: &ResolvedView) -> Result<PreparedView> {
+    let features = view.features.iter().map(|made| PreparedFeature {
+        name: made.output.clone(),
+        data_type: made.feature.data_type,
+    });
+    let keys = view.keys.iter().map(|key| RequestKey {
+        column: key.column.clone(),
+        data_type: key.key.data_type,
+    });
+    let version = &view.view;
+    let kind = if version.definition.is_aggregated() {
+        let plan = WindowPlan::new(&version.table, &version.definition.features)?;
+        let wanted: Vec<&FeatureName> = view.features.iter().map(|f| &f.feature.name).collect();
+        let places = wanted.iter().map(|name| {
+            version.definition.features.iter().position(|feature| feature.name == **name)
+        });
+        let places: Vec<usize> = places.flatten().collect();
+        PreparedKind::Aggregated(Arc::new(Answers::new(plan, version.definition.boundary, places)))
+    } else {
+        let columns = view.features.iter().map(|f| f.feature.column().to_owned()).collect();
+        let codec = match registered.views.get(&view.used.view) {
+            Some(record) => codec_of(record, version)?,
+            None => RowCodec::new(&version.table.columns)?,
+        };
+        PreparedKind::Rows { codec: Arc::new(codec), columns }
+    };
+    Ok(PreparedView {
+        alias: view.used.prefix().to_string(),
+        table: online_table(version),
+        keys: keys.collect(),
+        visibility: visibility(view),
+        features: features.collect(),
+        kind,
+    })
+}
+
+/// Where the online store keeps a view: aggregated views by version, because their states are made of
+/// their windows.
+pub(super) fn online_table(version: &ViewVersion) -> TableId {
+    if version.definition.is_aggregated() {
+        TableId::windows(&version.definition.name, version.version)
+    } else {
+        version.table.id.clone()
+    }
+}
+
+/// Packs by a version's columns, and reads what other versions with the same table packed.
+pub(super) fn codec_of(record: &ViewRecord, version: &ViewVersion) -> Result<RowCodec> {
+    let mut codec = RowCodec::new(&version.table.columns)?;
+    for other in record.versions.iter().filter(|other| other.table.id == version.table.id) {
+        codec = codec.reading(&other.table.columns)?;
+    }
+    Ok(codec)
+}
+
+impl Features {
+    /// The transforms of a service, over what its views answer and what a request has.
+    pub(super) fn compiled(&self, resolved: &Resolved) -> Result<Option<Compiled>> {
+        if resolved.version.on_demand.is_empty() {
+            return Ok(None);
+        }
+        let inputs = resolved.input_schema();
+        Compiled::new(&resolved.version.on_demand, &inputs, &self.parts.functions).map(Some)
+    }
+}

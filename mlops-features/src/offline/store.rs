@@ -1,0 +1,168 @@
+//! [`SegmentStore`]: the offline store over Parquet in an object store.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::array::RecordBatch;
+use async_trait::async_trait;
+use mlops_core::features::{
+    Append, Appended, AsOf, CompactReport, Compaction, Erased, KeyBatch, Manifest, OfflineStore,
+    Probe, Scan, Source, Table, TableId,
+};
+use mlops_core::registry::Catalog;
+use mlops_core::time::Clock;
+use mlops_core::tracking::Digest;
+use mlops_core::validation::BatchStream;
+use mlops_core::{Error, Key, Result};
+use object_store::ObjectStore;
+use object_store::path::Path;
+
+use super::layout::below;
+use super::log::Log;
+use super::sources::Stores;
+use crate::join::{JoinFile, Layout, as_of_files};
+
+/// Pages of tokens that are remembered.
+const CACHED_PAGES: usize = 400;
+/// Tables whose last log is remembered.
+const CACHED_LOGS: usize = 1_000;
+
+/// An offline store: segments of Parquet and manifests in an object store, and for each table a small
+/// document in a catalog, whose compare-and-set is the commit.
+///
+/// Any number of processes may write. The object store must be durable when it says so, and strongly
+/// consistent; a directory's is `mlops_registry`'s durable one.
+#[derive(Debug)]
+pub struct SegmentStore {
+    pub(super) store: Arc<dyn ObjectStore>,
+    pub(super) root: Path,
+    pub(super) catalog: Arc<dyn Catalog>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) sources: Stores,
+    memory: Mutex<Memory>,
+}
+
+type Page = Arc<Vec<(Key, Appended)>>;
+
+/// What need not be read again, since it never changes, and who writes to which table here.
+#[derive(Debug, Default)]
+struct Memory {
+    logs: HashMap<TableId, (Digest, Arc<Log>)>,
+    pages: HashMap<String, Page>,
+    writers: HashMap<TableId, Arc<futures::lock::Mutex<()>>>,
+}
+
+impl SegmentStore {
+    /// Keeps segments below `prefix` of a store (empty for its root), and logs in a catalog.
+    ///
+    /// # Errors
+    /// `Invalid` for a prefix that is no path.
+    pub fn new(
+        store: Arc<dyn ObjectStore>,
+        prefix: &str,
+        catalog: Arc<dyn Catalog>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
+        let root = Path::parse(prefix.trim_matches('/')).map_err(|source| {
+            Error::invalid("features.offline", "the prefix is no path of a store")
+                .with("prefix", prefix)
+                .with_source(source)
+        })?;
+        let (sources, memory) = (Stores::default(), Mutex::default());
+        Ok(Self { store, root, catalog, clock, sources, memory })
+    }
+
+    /// Reads files whose URL begins with `prefix` (`s3://bucket/`) from this store; the rest of the URL is the
+    /// path in it. Paths and `file:` URLs need none.
+    pub fn with_store(mut self, prefix: impl Into<String>, store: Arc<dyn ObjectStore>) -> Self {
+        self.sources.add(prefix.into(), store);
+        self
+    }
+
+    fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
+        // What is remembered is whole between any two statements.
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn cached(&self, table: &TableId) -> Option<(Digest, Arc<Log>)> {
+        self.memory().logs.get(table).cloned()
+    }
+
+    pub(super) fn cache(&self, table: &TableId, digest: Digest, log: &Arc<Log>) {
+        let mut memory = self.memory();
+        if memory.logs.len() >= CACHED_LOGS {
+            memory.logs.clear();
+        }
+        memory.logs.insert(table.clone(), (digest, Arc::clone(log)));
+    }
+
+    pub(super) fn cached_page(&self, path: &str) -> Option<Page> {
+        self.memory().pages.get(path).cloned()
+    }
+
+    pub(super) fn cache_page(&self, path: &str, page: &Page) {
+        let mut memory = self.memory();
+        if memory.pages.len() >= CACHED_PAGES {
+            memory.pages.clear();
+        }
+        memory.pages.insert(path.to_owned(), Arc::clone(page));
+    }
+
+    /// Writers of one process wait for one another, instead of losing the compare-and-set by turns.
+    pub(super) fn writer(&self, table: &TableId) -> Arc<futures::lock::Mutex<()>> {
+        let mut memory = self.memory();
+        memory.writers.retain(|_, writer| Arc::strong_count(writer) > 1);
+        Arc::clone(memory.writers.entry(table.clone()).or_default())
+    }
+}
+
+#[async_trait]
+impl OfflineStore for SegmentStore {
+    async fn append(&self, table: &Table, batch: RecordBatch, options: Append) -> Result<Appended> {
+        self.append_rows(table, &batch, options).await
+    }
+
+    async fn manifest(&self, table: &TableId, position: Option<u64>) -> Result<Manifest> {
+        Ok(self.log_at("features.manifest", table, position).await?.manifest.clone())
+    }
+
+    async fn scan(&self, table: &Table, scan: Scan) -> Result<BatchStream> {
+        self.scan_rows(table, scan).await
+    }
+
+    async fn as_of(&self, table: &Table, probe: Probe) -> Result<AsOf> {
+        let (files, position) = match &table.source {
+            Source::Files(urls) => {
+                let places = self.sources.files("features.as_of", urls).await?;
+                let files = places.into_iter().map(|place| JoinFile {
+                    store: place.store,
+                    path: place.path,
+                    url: place.url,
+                    bytes: None,
+                    layout: Layout::Foreign,
+                });
+                (files.collect(), 0)
+            }
+            _ => {
+                let log = self.log_at("features.as_of", &table.id, probe.position).await?;
+                let files = log.segments().iter().map(|segment| JoinFile {
+                    store: Arc::clone(&self.store),
+                    path: below(&self.root, &segment.path),
+                    url: segment.path.clone(),
+                    bytes: Some(segment.bytes),
+                    layout: Layout::Segment,
+                });
+                (files.collect(), log.position())
+            }
+        };
+        as_of_files(table, files, &probe, position).await
+    }
+
+    async fn compact(&self, table: &Table, options: Compaction) -> Result<CompactReport> {
+        self.compact_segments(table, options).await
+    }
+
+    async fn erase(&self, table: &Table, keys: &KeyBatch) -> Result<Erased> {
+        self.erase_keys(table, keys).await
+    }
+}
