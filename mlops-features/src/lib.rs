@@ -3,11 +3,13 @@
 
 #![deny(unsafe_code)]
 
+mod authorized;
 mod bucket;
 pub mod catalog;
 pub mod codec;
 mod define;
 pub mod feast;
+mod features;
 mod join;
 pub mod offline;
 pub mod online;
@@ -16,4 +18,7 @@ pub mod sql;
 pub mod transform;
 mod window;
 
+pub use authorized::Authorized;
+pub use bucket::bucket_of;
+pub use features::{Features, PreparedService};
 pub use mlops_core::features::*;

@@ -41,12 +41,12 @@ fn what_was_acknowledged_survives_sigkill_and_readers_never_see_half_of_it() {
     let rounds: u64 = std::env::var(ROUNDS).map_or(30, |n| n.parse().unwrap());
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
-    let readers: Vec<Child> = (0..2).map(|n| child("reader", path, n)).collect();
+    let readers: Vec<Child> = (0..2).map(|n| start("reader", path, n)).collect();
     let mut acknowledged = vec![0; KEYS as usize];
     let (mut rewritten, mut file) = (0, None);
     for round in 0..rounds {
         let started: Vec<_> =
-            (0..2).map(|which| listen(child("writer", path, round * 2 + which))).collect();
+            (0..2).map(|which| listen(start("writer", path, round * 2 + which))).collect();
         // Most kills hit writers at work, however slow the machine is; some hit them as they open.
         if round % 8 != 7 {
             for (_, first, _) in &started {
@@ -79,7 +79,7 @@ fn what_was_acknowledged_survives_sigkill_and_readers_never_see_half_of_it() {
     assert!(rounds < 30 || (all > 1_000 && rewritten > 5), "the table is written and rewritten");
 }
 
-fn child(what: &str, directory: &Path, seed: u64) -> Child {
+fn start(what: &str, directory: &Path, seed: u64) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["child", "--exact", "--nocapture", "--test-threads=1"])
         .env(CHILD, what)

@@ -52,7 +52,8 @@ fn open(server: usize, options: &[&str]) -> Result<OnlineFixture, Absent> {
         let options = RedisOptions::default().with_prefix(&prefix).with_read_limit(limit);
         let options = options.with_connect_limit(limit).with_write_limit(limit);
         // Opened by this thread also where a runtime runs on it, which must not be entered twice.
-        let connect = RedisOnline::connect(&Secret::new(url.clone()), options);
+        let url = Secret::new(url.clone());
+        let connect = RedisOnline::connect(&url, options);
         Arc::new(std::thread::scope(|scope| {
             scope.spawn(|| block_on(connect)).join().unwrap().unwrap()
         }))

@@ -155,8 +155,9 @@ impl RedisServer {
 
     fn signal(&self, name: &str) {
         if let Some(child) = &self.child {
-            let status = Command::new("sh").args(["-c", &format!("kill -{name} {}", child.id())]);
-            assert!(status.status().is_ok_and(|status| status.success()), "kill -{name}");
+            let kill = format!("kill -{name} {}", child.id());
+            let status = Command::new("sh").args(["-c", &kill]).status();
+            assert!(status.is_ok_and(|status| status.success()), "{kill}");
         }
     }
 }

@@ -19,7 +19,7 @@ pub struct Payloads {
     rows: Vec<Slot>,
     /// Of the codec whose rows these are.
     codec: u64,
-    /// Whether all rows that are there were packed by the codec's own list.
+    /// Whether a row was packed by another list than the codec's own.
     mixed: bool,
 }
 
@@ -178,8 +178,8 @@ impl Projection {
                 Data::Bool(values) => {
                     let mut bad = false;
                     read.fixed(values, |[b], valid| {
-                        bad |= valid & (b > 1);
-                        valid & (b == 1)
+                        bad |= valid && b > 1;
+                        valid && b == 1
                     });
                     if bad {
                         return Err(corrupt("a truth value is neither true nor false"));

@@ -369,3 +369,21 @@ fn columns_take_values_of_their_type_alone() {
     assert_eq!(texts.into_array().as_string::<i32>().value(1), "a");
     assert_eq!(times.into_array().as_primitive_opt::<Int64Type>(), None);
 }
+
+#[test]
+fn rows_that_one_codec_gathered_are_not_read_by_another() {
+    let (a, b) = ([column("a", FeatureType::Int)], [column("b", FeatureType::Int)]);
+    let plain = RowCodec::new(&a).unwrap();
+    let reading = plain.clone().reading(&b).unwrap();
+    let mut payloads = Payloads::new();
+    payloads.push_none(&reading).unwrap();
+    assert_eq!(payloads.push_none(&plain).unwrap_err().kind(), ErrorKind::Invalid);
+    let wanted = plain.project(["a"]).unwrap();
+    let read = wanted.decode(&payloads, &mut wanted.columns());
+    assert_eq!(read.unwrap_err().kind(), ErrorKind::Invalid);
+    payloads.clear();
+    payloads.push_none(&plain).unwrap();
+    let mut columns = wanted.columns();
+    wanted.decode(&payloads, &mut columns).unwrap();
+    assert_eq!((columns[0].value(0), columns[0].ints()), (Value::Null, Some(&[0][..])));
+}

@@ -1,7 +1,7 @@
 //! What differs between two definitions, one line each: `ttl: 7d → 1d`.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
+use std::fmt::{Display, Write as _};
 
 use mlops_core::features::{
     Aggregate, Entity, Feature, FeatureView, JoinKey, OnDemand, OnDemandFeature, ServiceVersion,
@@ -79,9 +79,8 @@ pub(super) fn of_views(old: &ViewVersion, new: &FeatureView, keys: &[TableKey]) 
     lines.value("event_time", &before.event_time, &new.event_time);
     let created = |view: &FeatureView| view.created.clone().unwrap_or_default();
     lines.value("created", created(before), created(new));
-    let ttl = |view: &FeatureView| match view.ttl.is_zero() {
-        true => "any age".to_owned(),
-        false => view.ttl.to_string(),
+    let ttl = |view: &FeatureView| {
+        if view.ttl.is_zero() { "any age".to_owned() } else { view.ttl.to_string() }
     };
     lines.value("ttl", ttl(before), ttl(new));
     let boundary = |view: &FeatureView| format!("{:?}", view.boundary).to_lowercase();
@@ -125,18 +124,18 @@ fn of_feature(feature: &Feature) -> String {
     let mut text = feature.data_type.to_string();
     if let Some(Aggregate { function, window, input, .. }) = feature.aggregate {
         let function = format!("{function:?}").to_lowercase();
-        text += &format!(", {function} over {window}");
+        let _ = write!(text, ", {function} over {window}");
         if let Some(aggregate) = feature.aggregate {
-            text += &format!(" by {}", aggregate.resolution());
+            let _ = write!(text, " by {}", aggregate.resolution());
         }
         if let Some(input) = input {
-            text += &format!(" of {input}");
+            let _ = write!(text, " of {input}");
         }
     }
     if let Some(column) =
         feature.column.as_deref().filter(|column| *column != feature.name.as_str())
     {
-        text += &format!(" from {column}");
+        let _ = write!(text, " from {column}");
     }
     text
 }
@@ -212,13 +211,14 @@ pub(super) fn of_services(old: &ServiceVersion, new: &ServiceVersion) -> Vec<Str
 fn of_use(used: &ViewUse) -> String {
     let mut text = used.view.to_string();
     if !used.features.is_empty() {
-        text += &format!("[{}]", list(used.features.iter().map(ToString::to_string)));
+        let _ = write!(text, "[{}]", list(used.features.iter().map(ToString::to_string)));
     }
     if let Some(alias) = &used.alias {
-        text += &format!(" as {alias}");
+        let _ = write!(text, " as {alias}");
     }
     if !used.keys.is_empty() {
-        text += &format!(
+        let _ = write!(
+            text,
             " by {}",
             list(used.keys.iter().map(|(key, column)| format!("{key} = {column}")))
         );

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use mlops_core::features::{
     Feature, FeatureName, FeatureType, FeatureView, KeyType, OnDemand, RequestField, TableKey,
     ViewUse,
@@ -82,9 +82,10 @@ impl Layout {
             layout.add_keys(used, keys, problems);
             let features = used_features(used, view, problems);
             for (feature, definition) in features.iter().enumerate() {
-                let name = match full_names {
-                    true => format!("{}__{}", used.prefix(), definition.name),
-                    false => definition.name.to_string(),
+                let name = if full_names {
+                    format!("{}__{}", used.prefix(), definition.name)
+                } else {
+                    definition.name.to_string()
                 };
                 let origin = Origin::View { use_: index, feature };
                 layout
@@ -110,9 +111,9 @@ impl Layout {
             }
         }
         for (index, transform) in transforms.iter().enumerate() {
-            // A transform sees what was there before it, not what it makes itself.
-            let before = self.input_schema();
             for (feature, definition) in transform.features.iter().enumerate() {
+                // A feature sees what was made before it, by its own transform too.
+                let before = self.input_schema();
                 if let Some(text) = &definition.expr {
                     let made = check_expr(text, &before, definition.data_type);
                     if let Err(problem) = made {
@@ -288,15 +289,24 @@ fn check_expr(text: &str, columns: &Schema, made: FeatureType) -> Result<(), Str
         None => e.message().to_owned(),
     })?;
     let (found, wanted) = (bound.data_type(), made.arrow());
-    let number = |t: &DataType| t.is_numeric();
-    let text =
-        |t: &DataType| matches!(t, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
+    // What the transform itself brings to the type without loss; see `transform`.
     let fits = *found == wanted
-        || *found == DataType::Null
-        || (number(found) && number(&wanted))
-        || (text(found) && text(&wanted))
-        || (matches!(found, DataType::Timestamp(..)) && matches!(wanted, DataType::Timestamp(..)));
-    if fits { Ok(()) } else { Err(format!("the expression makes {found}, and its type is {made}")) }
+        || match made {
+            FeatureType::Int => found.is_integer() && *found != DataType::UInt64,
+            FeatureType::Float => found.is_floating(),
+            FeatureType::Float32 => matches!(found, DataType::Float16),
+            FeatureType::String => matches!(found, DataType::LargeUtf8 | DataType::Utf8View),
+            FeatureType::Timestamp => {
+                matches!(found, DataType::Timestamp(TimeUnit::Microsecond, _))
+            }
+            _ => false,
+        }
+        || *found == DataType::Null;
+    if fits {
+        Ok(())
+    } else {
+        Err(format!("the expression makes {found}, and its type is {made}; write a CAST"))
+    }
 }
 
 fn as_feature(key: KeyType) -> FeatureType {

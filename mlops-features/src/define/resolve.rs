@@ -159,7 +159,7 @@ pub(crate) fn resolve_service(
     let schema = layout.schema();
     let Layout { keys, request, columns, .. } = layout;
     let name = service.name.clone();
-    Ok(Resolved { name, views, keys, request, columns, schema, version })
+    Ok(Resolved { name, version, views, keys, request, columns, schema })
 }
 
 fn find<'a>(registered: &'a Registered, service: &ServiceRef) -> Result<&'a ServiceVersion> {

@@ -97,6 +97,7 @@ pub(super) fn columns_of(view: &FeatureView, problems: &mut Vec<String>) -> Vec<
         let data_type = match said.get(name) {
             Some((data_type, _)) => *data_type,
             // Of a mean the type says nothing of the column; doubles are what it is of mostly.
+            None if mean && feature.data_type == FeatureType::Float32 => FeatureType::Float32,
             None if mean => FeatureType::Float,
             None => {
                 problems.push(format!(
@@ -112,9 +113,11 @@ pub(super) fn columns_of(view: &FeatureView, problems: &mut Vec<String>) -> Vec<
     columns
 }
 
-/// The column that a feature is made of; none, if it counts rows.
+/// The column that a feature is made of; none, if it counts rows: neither a column nor its type is said.
 pub(super) fn column_of(feature: &Feature) -> Option<&str> {
-    let counts = feature.aggregate.is_some_and(|a| a.function == AggregateFunction::Count);
+    let counts = feature
+        .aggregate
+        .is_some_and(|a| a.function == AggregateFunction::Count && a.input.is_none());
     (!counts || feature.column.is_some()).then(|| feature.column())
 }
 

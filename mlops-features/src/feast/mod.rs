@@ -164,14 +164,12 @@ fn convert_entity(
 
 /// The name, if it can be one here.
 fn usable(kind: &str, name: &str, left: &mut Vec<String>) -> Option<FeatureName> {
-    match FeatureName::new(name) {
-        Ok(name) => Some(name),
-        Err(_) => {
-            left.push(format!(
-                "{kind} {}: its name can be none here (letters, digits, `_`, `-` and `.`)",
-                name.chars().take(120).collect::<String>().escape_debug()
-            ));
-            None
-        }
+    let usable = FeatureName::new(name).ok();
+    if usable.is_none() {
+        left.push(format!(
+            "{kind} {}: its name can be none here (letters, digits, `_`, `-` and `.`)",
+            name.chars().take(120).collect::<String>().escape_debug()
+        ));
     }
+    usable
 }

@@ -24,13 +24,11 @@ pub(super) fn convert(
     }
     let mut converted = FeatureView::new(&name, [""; 0]).ok()?;
     for entity in view.entities.iter().filter(|entity| *entity != NO_ENTITY) {
-        match entities.get(entity.as_str()) {
-            Some(known) => converted.entities.push(known.name.clone()),
-            None => {
-                say(format!("its entity `{entity}` was left out, and so is it"));
-                return None;
-            }
-        }
+        let Some(known) = entities.get(entity.as_str()) else {
+            say(format!("its entity `{entity}` was left out, and so is it"));
+            return None;
+        };
+        converted.entities.push(known.name.clone());
     }
     if view.transformed {
         say("its transformation is code, which is not run; its source must hold the result"

@@ -63,7 +63,9 @@ impl Features {
             )
             .with("view", view)
             .with("files", urls.join(", "))
-            .with_hint("take the rows out of the files, and the entity out of the other views first"));
+            .with_hint(
+                "take the rows out of the files, and the entity out of the other views first",
+            ));
         }
         let keys = self.whole_keys(table, wanted).await?;
         let offline = self.parts.offline.erase(table, &keys).await?;
@@ -125,9 +127,8 @@ impl Wanted {
         let batch = KeyBatch::from_columns(columns, rows)?;
         let mut keys = BTreeSet::new();
         for (row, key) in batch.iter().enumerate() {
-            let key = key.ok_or_else(|| {
-                Error::invalid(OPERATION, "a key is null").with("row", row)
-            })?;
+            let key =
+                key.ok_or_else(|| Error::invalid(OPERATION, "a key is null").with("row", row))?;
             keys.insert(key.to_vec());
         }
         Ok(Self { names: parts.iter().map(|part| part.name.clone()).collect(), keys })

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray};
 use arrow::compute::{cast, filter_record_batch};
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use futures::TryStreamExt;
 use mlops_core::features::{
     AsOf, EntityRows, Feature, Historical, KeyBatch, KnownAt, Probe, Receipt, ReceiptTable,
     RowStatus, Scan, ServiceRef, Source, TableKey, TrainingSet, Visibility,
@@ -12,14 +13,13 @@ use mlops_core::features::{
 use mlops_core::lineage::{Edge, Node, NodeKind, Relation};
 use mlops_core::tracking::Digest;
 use mlops_core::{Error, Result};
-use futures::TryStreamExt;
 
 use super::Features;
+use super::online::with_computed;
 use super::receipt::{check_receipt, check_tables, digest_of};
 use crate::bucket::bucket_of;
 use crate::define::{Resolved, ResolvedView, resolve_service};
 use crate::offline::coerce::coerce_asked_keys;
-use crate::transform::Compiled;
 use crate::window::{WindowJoin, WindowPlan};
 
 const OPERATION: &str = "features.historical";
@@ -44,12 +44,16 @@ impl Features {
             && options.bucket.is_none()
             && receipt.entities != entities
         {
-            return Err(Error::invalid(OPERATION, "the rows that ask are not those of the receipt")
-                .with("rows", rows.batch.num_rows())
-                .with("receipt_rows", receipt.rows)
-                .with_hint("give the same keys, instants and request columns, in the same order"));
+            return Err(Error::invalid(
+                OPERATION,
+                "the rows that ask are not those of the receipt",
+            )
+            .with("rows", rows.batch.num_rows())
+            .with("receipt_rows", receipt.rows)
+            .with_hint("give the same keys, instants and request columns, in the same order"));
         }
-        let known_at = options.receipt.as_ref().map_or(options.known_at, |receipt| receipt.known_at);
+        let known_at =
+            options.receipt.as_ref().map_or(options.known_at, |receipt| receipt.known_at);
         let mut receipt = Receipt::new(
             ServiceRef::version(resolved.name.clone(), resolved.version.version),
             resolved.version.digest,
@@ -61,9 +65,13 @@ impl Features {
         let mut output = Output::of(&rows.batch);
         for (at, view) in resolved.views.iter().enumerate() {
             let keys = key_columns(OPERATION, &rows.batch, view)?;
-            let position =
-                options.receipt.as_ref().and_then(|receipt| receipt.tables.get(at)).map(|t| t.position);
-            let ask = Ask { keys, times: Arc::clone(&times), known_at, position, options: &options };
+            let position = options
+                .receipt
+                .as_ref()
+                .and_then(|receipt| receipt.tables.get(at))
+                .map(|t| t.position);
+            let ask =
+                Ask { keys, times: Arc::clone(&times), known_at, position, options: &options };
             let answer = self.ask(view, ask).await?;
             receipt.tables.push(self.read_of(view, &answer).await?);
             output.add(view, answer, options.statuses)?;
@@ -72,7 +80,10 @@ impl Features {
             check_tables(then, &receipt)?;
         }
         let joined = output.batch()?;
-        let batch = self.transformed(&resolved, &joined)?;
+        let batch = match self.compiled(&resolved)? {
+            Some(compiled) => with_computed(&compiled, &joined, &joined)?,
+            None => joined,
+        };
         self.leave_lineage(&receipt).await?;
         Ok(TrainingSet::new(batch, receipt))
     }
@@ -118,29 +129,11 @@ impl Features {
         Ok(AsOf::new(answer.rows, answer.columns, answer.event_time, answer.created, position))
     }
 
-    pub(super) fn transformed(&self, resolved: &Resolved, joined: &RecordBatch) -> Result<RecordBatch> {
-        if resolved.version.on_demand.is_empty() {
-            return Ok(joined.clone());
-        }
-        let compiled = Compiled::new(
-            &resolved.version.on_demand,
-            &joined.schema(),
-            &self.parts.functions,
-        )?;
-        let made = compiled.eval(joined)?;
-        let mut fields: Vec<_> = joined.schema().fields().iter().cloned().collect();
-        let mut columns = joined.columns().to_vec();
-        for (field, column) in compiled.fields().iter().zip(made) {
-            fields.push(Arc::clone(field));
-            columns.push(column);
-        }
-        whole(fields, columns, joined.num_rows())
-    }
-
     async fn read_of(&self, view: &ResolvedView, answer: &AsOf) -> Result<ReceiptTable> {
         let table = &view.view.table;
         let digest = match &table.source {
-            Source::Log => {
+            Source::Files(urls) => Digest(*blake3::hash(urls.join("\n").as_bytes()).as_bytes()),
+            _ => {
                 let manifest =
                     self.parts.offline.manifest(&table.id, Some(answer.position)).await?;
                 let mut hash = blake3::Hasher::new();
@@ -149,7 +142,6 @@ impl Features {
                 }
                 Digest(*hash.finalize().as_bytes())
             }
-            Source::Files(urls) => Digest(*blake3::hash(urls.join("\n").as_bytes()).as_bytes()),
         };
         let name = view.used.view.clone();
         Ok(ReceiptTable::new(name, table.id.clone(), answer.position, digest))
@@ -216,7 +208,9 @@ impl Output {
         if self.fields.iter().any(|there| there.name() == field.name()) {
             return Err(Error::invalid(OPERATION, "two columns of the answer have one name")
                 .with("column", field.name())
-                .with_hint("rename the column of the rows that ask, or give the service `full_names`"));
+                .with_hint(
+                    "rename the column of the rows that ask, or give the service `full_names`",
+                ));
         }
         self.fields.push(Arc::new(field));
         self.columns.push(column);
@@ -228,13 +222,17 @@ impl Output {
     }
 }
 
-fn whole(fields: Vec<Arc<Field>>, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+pub(super) fn whole(
+    fields: Vec<Arc<Field>>,
+    columns: Vec<ArrayRef>,
+    rows: usize,
+) -> Result<RecordBatch> {
     let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows));
     RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
         .map_err(|e| internal(&e))
 }
 
-fn internal(error: &arrow::error::ArrowError) -> Error {
+pub(super) fn internal(error: &arrow::error::ArrowError) -> Error {
     Error::new(mlops_core::ErrorKind::Internal, OPERATION, error.to_string())
 }
 
@@ -323,7 +321,7 @@ fn bucketed(
     let keep = |row: usize| bucket_of(keys.get(row).unwrap_or_default(), n) == i;
     let mask: BooleanArray = (0..rows.batch.num_rows()).map(|row| Some(keep(row))).collect();
     let batch = filter_record_batch(&rows.batch, &mask).map_err(|e| internal(&e))?;
-    Ok(EntityRows { batch, ..rows })
+    Ok(EntityRows::new(batch).at(rows.event_time))
 }
 
 /// The distinct key columns of a service, by name, as one key a row.

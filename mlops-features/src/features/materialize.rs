@@ -32,8 +32,10 @@ impl Features {
         for name in &what.views {
             let record = registered.views.get(name).ok_or_else(|| unknown(OPERATION, name))?;
             match record.state.at(self.now()) {
-                Lifecycle::Draft => return Err(refused(name, "the view is a draft")
-                    .with_hint("make it active first: `mlops features state VIEW active`")),
+                Lifecycle::Draft => {
+                    return Err(refused(name, "the view is a draft")
+                        .with_hint("make it active first: `mlops features state VIEW active`"));
+                }
                 Lifecycle::Retired => return Err(refused(name, "the view is retired")),
                 _ => views.push(record),
             }
@@ -61,9 +63,14 @@ impl Features {
             return Ok(report);
         }
         if what.range.is_some() && view.definition.is_aggregated() {
-            return Err(Error::invalid(OPERATION, "an aggregated view has no range to be materialized")
-                .with("view", &view.definition.name)
-                .with_hint("its states are folds of the whole log: materialize without a range, or `full`"));
+            return Err(Error::invalid(
+                OPERATION,
+                "an aggregated view has no range to be materialized",
+            )
+            .with("view", &view.definition.name)
+            .with_hint(
+                "its states are folds of the whole log: materialize without a range, or `full`",
+            ));
         }
         let manifest = self.parts.offline.manifest(&view.table.id, None).await?;
         let mut mark = self.parts.online.watermark(&table).await?;

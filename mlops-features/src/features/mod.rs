@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
+use mlops_core::Result;
 use mlops_core::features::{
     Append, Appended, ApplyPlan, Definitions, EntityRows, FeatureName, FeatureStore, Historical,
     Lag, Lifecycle, Materialize, Materialized, OfflineStore, OnlineAnswer, OnlineStore, Pushed,
@@ -26,7 +27,6 @@ use mlops_core::features::{
 use mlops_core::journal::Actor;
 use mlops_core::lineage::Lineage;
 use mlops_core::registry::Catalog;
-use mlops_core::Result;
 use mlops_core::time::{Clock, Instant, to_micros};
 
 use crate::define;

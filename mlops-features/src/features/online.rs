@@ -3,18 +3,17 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::{Field, FieldRef, Schema};
 use mlops_core::Result;
 use mlops_core::features::{
     FeatureName, OnlineAnswer, Registered, ServiceRef, TableId, ViewRecord, ViewVersion,
 };
 
 use super::Features;
-use super::historical::visibility;
+use super::historical::{visibility, whole};
 use crate::codec::RowCodec;
 use crate::define::{Resolved, ResolvedView, resolve_service};
-use crate::prepared::{
-    Prepared, PreparedFeature, PreparedKind, PreparedView, RequestKey,
-};
+use crate::prepared::{Prepared, PreparedFeature, PreparedKind, PreparedView, RequestKey};
 use crate::transform::Compiled;
 use crate::window::{Answers, WindowPlan};
 
@@ -63,7 +62,8 @@ impl PreparedService {
         match &self.transforms {
             None => Ok(answer),
             Some(compiled) => {
-                let batch = compiled.extend(&answer.batch, rows)?;
+                let inputs = beside(&answer.batch, rows)?;
+                let batch = with_computed(compiled, &answer.batch, &inputs)?;
                 Ok(OnlineAnswer::new(batch, answer.views))
             }
         }
@@ -95,10 +95,10 @@ fn prepared(registered: &Registered, view: &ResolvedView) -> Result<PreparedView
         name: made.output.clone(),
         data_type: made.feature.data_type,
     });
-    let keys = view.keys.iter().map(|key| RequestKey {
-        column: key.column.clone(),
-        data_type: key.key.data_type,
-    });
+    let keys = view
+        .keys
+        .iter()
+        .map(|key| RequestKey { column: key.column.clone(), data_type: key.key.data_type });
     let version = &view.view;
     let kind = if version.definition.is_aggregated() {
         let plan = WindowPlan::new(&version.table, &version.definition.features)?;
@@ -148,10 +148,38 @@ pub(super) fn codec_of(record: &ViewRecord, version: &ViewVersion) -> Result<Row
 impl Features {
     /// The transforms of a service, over what its views answer and what a request has.
     pub(super) fn compiled(&self, resolved: &Resolved) -> Result<Option<Compiled>> {
-        if resolved.version.on_demand.is_empty() {
+        let on_demand = &resolved.version.on_demand;
+        if on_demand.is_empty() {
             return Ok(None);
         }
-        let inputs = resolved.input_schema();
-        Compiled::new(&resolved.version.on_demand, &inputs, &self.parts.functions).map(Some)
+        let stored = resolved.views.iter().flat_map(|view| &view.features);
+        let fields = stored.map(|f| Field::new(&f.output, f.feature.data_type.arrow(), true));
+        let available = Schema::new(fields.collect::<Vec<_>>());
+        Compiled::new(on_demand, &available, &self.parts.functions).map(Some)
     }
+}
+
+/// A batch with the columns that transforms make of `inputs` behind its own.
+pub(super) fn with_computed(
+    compiled: &Compiled,
+    batch: &RecordBatch,
+    inputs: &RecordBatch,
+) -> Result<RecordBatch> {
+    let made = compiled.eval(inputs)?;
+    let fields = batch.schema().fields().iter().chain(compiled.fields()).cloned().collect();
+    let columns = batch.columns().iter().cloned().chain(made).collect();
+    whole(fields, columns, batch.num_rows())
+}
+
+/// The features, and the columns of the request that are not called as one of them.
+fn beside(features: &RecordBatch, request: &RecordBatch) -> Result<RecordBatch> {
+    let mut fields: Vec<FieldRef> = features.schema().fields().iter().cloned().collect();
+    let mut columns = features.columns().to_vec();
+    for (field, column) in request.schema().fields().iter().zip(request.columns()) {
+        if fields.iter().all(|there| there.name() != field.name()) {
+            fields.push(Arc::clone(field));
+            columns.push(Arc::clone(column));
+        }
+    }
+    whole(fields, columns, features.num_rows())
 }

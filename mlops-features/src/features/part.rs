@@ -67,11 +67,25 @@ impl<'a> Part<'a> {
             How::Rows(codec_of(record, view)?)
         };
         let ttl = view.definition.ttl.micros();
-        Ok(Self { features, table: &view.table, online, how, ttl, now, progress, rows: 0, of: None })
+        Ok(Self {
+            features,
+            table: &view.table,
+            online,
+            how,
+            ttl,
+            now,
+            progress,
+            rows: 0,
+            of: None,
+        })
     }
 
     /// Writes what a scan of one segment returns.
-    pub(super) async fn write(&mut self, mut scan: Scan, report: &mut MaterializedView) -> Result<()> {
+    pub(super) async fn write(
+        &mut self,
+        mut scan: Scan,
+        report: &mut MaterializedView,
+    ) -> Result<()> {
         let mut folder = match &self.how {
             How::Rows(_) => None,
             How::Windows(plan) => {

@@ -38,7 +38,9 @@ fn hash_column(hash: &mut blake3::Hasher, column: &ArrayRef) -> Result<()> {
         DataType::UInt64 => {}
         kind if kind.is_integer() || kind.is_temporal() => {
             // The unit decides what the number means.
-            hash.update(if kind.is_temporal() { kind.to_string() } else { String::new() }.as_bytes());
+            hash.update(
+                if kind.is_temporal() { kind.to_string() } else { String::new() }.as_bytes(),
+            );
             let values = as_type(&DataType::Int64)?;
             let values = values.as_primitive::<Int64Type>();
             for value in values {
@@ -110,5 +112,7 @@ pub(super) fn check_tables(then: &Receipt, now: &Receipt) -> Result<()> {
 fn changed(what: &str, name: &str) -> Error {
     Error::new(ErrorKind::Conflict, OPERATION, format!("{what} is not what it was in the receipt"))
         .with("name", name)
-        .with_hint("rows of that time were erased, or files were replaced: the set cannot be made again")
+        .with_hint(
+            "rows of that time were erased, or files were replaced: the set cannot be made again",
+        )
 }

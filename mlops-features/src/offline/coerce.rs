@@ -67,12 +67,13 @@ pub(crate) fn coerce_column(
             exact_whole(array, name, |v| v as f32 as i128)?;
             quick(array, &target, name)
         }
-        FeatureType::Float if from.is_floating() => quick(array, &target, name),
         FeatureType::Float32 if *from == DataType::Float64 => {
             exact::<Float64Type>(array, name, "a single-precision float", is_single)?;
             quick(array, &target, name)
         }
-        FeatureType::Float32 if from.is_floating() => quick(array, &target, name),
+        FeatureType::Float | FeatureType::Float32 if from.is_floating() => {
+            quick(array, &target, name)
+        }
         FeatureType::String if is_text(from) => quick(array, &target, name),
         FeatureType::Bytes if is_bytes(from) => quick(array, &target, name),
         FeatureType::Timestamp if matches!(from, DataType::Timestamp(..)) => {
@@ -173,17 +174,13 @@ fn whole(array: &ArrayRef, name: &str, lenient: bool) -> Result<ArrayRef> {
 
 /// Checks that whole numbers come back from a float as they went in.
 fn exact_whole(array: &ArrayRef, name: &str, back: impl Fn(i128) -> i128) -> Result<()> {
-    match array.data_type() {
-        DataType::UInt64 => exact::<UInt64Type>(array, name, "exact as a float", |v| {
-            back(i128::from(v)) == i128::from(v)
-        }),
-        _ => {
-            let array = quick(array, &DataType::Int64, name)?;
-            exact::<Int64Type>(&array, name, "exact as a float", |v| {
-                back(i128::from(v)) == i128::from(v)
-            })
-        }
+    let expected = "exact as a float";
+    if *array.data_type() == DataType::UInt64 {
+        let good = |v: u64| back(i128::from(v)) == i128::from(v);
+        return exact::<UInt64Type>(array, name, expected, good);
     }
+    let array = quick(array, &DataType::Int64, name)?;
+    exact::<Int64Type>(&array, name, expected, |v| back(i128::from(v)) == i128::from(v))
 }
 
 /// Checks each value that is not null.
@@ -253,9 +250,10 @@ fn vector(array: &ArrayRef, name: &str) -> Result<ArrayRef> {
     offsets.push(0);
     for row in 0..lists.len() {
         // What lies under a null list is nobody's.
-        let (first, last) = match lists.is_valid(row) {
-            true => (lists.value_offsets()[row] as usize, lists.value_offsets()[row + 1] as usize),
-            false => (0, 0),
+        let (first, last) = if lists.is_valid(row) {
+            (lists.value_offsets()[row] as usize, lists.value_offsets()[row + 1] as usize)
+        } else {
+            (0, 0)
         };
         for item in first..last {
             if items.is_null(item) {

@@ -54,7 +54,6 @@ impl SegmentStore {
     }
 
     /// The next log, without the keys; `None` if they have no rows.
-    #[expect(clippy::type_complexity, reason = "taken apart where it is made")]
     async fn without(
         &self,
         table: &Table,

@@ -50,7 +50,7 @@ pub(super) struct Piece {
 pub(super) struct Pieces {
     file: RowFile,
     mask: ProjectionMask,
-    pieces: std::vec::IntoIter<Piece>,
+    left: std::vec::IntoIter<Piece>,
     decoder: Option<ParquetPushDecoder>,
 }
 
@@ -98,7 +98,7 @@ impl RowFile {
         }
         let wrong = |error| of_parquet(operation, &name, error);
         let mut decoder = ParquetMetaDataPushDecoder::try_new(bytes).map_err(wrong)?;
-        let mut wanted = vec![bytes.saturating_sub(TAIL)..bytes];
+        let mut wanted: Vec<_> = std::iter::once(bytes.saturating_sub(TAIL)..bytes).collect();
         let mut whole = None;
         let metadata = loop {
             let parts = fetch(operation, store.as_ref(), &path, &name, bytes, &wanted).await?;
@@ -154,7 +154,7 @@ impl RowFile {
     pub(super) fn read(self, columns: &[usize], pieces: Vec<Piece>) -> Pieces {
         let schema = self.metadata.parquet_schema();
         let mask = ProjectionMask::roots(schema, columns.iter().copied());
-        Pieces { file: self, mask, pieces: pieces.into_iter(), decoder: None }
+        Pieces { file: self, mask, left: pieces.into_iter(), decoder: None }
     }
 
     async fn fetch(&self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
@@ -179,7 +179,7 @@ impl Pieces {
     pub(super) async fn next(&mut self) -> Result<Option<RecordBatch>> {
         loop {
             if self.decoder.is_none() {
-                let Some(piece) = self.pieces.next() else { return Ok(None) };
+                let Some(piece) = self.left.next() else { return Ok(None) };
                 self.decoder = Some(self.decoder(piece)?);
             }
             let Some(decoder) = &mut self.decoder else { continue };

@@ -23,12 +23,12 @@ impl KeySet {
     pub(super) fn new(keys: &KeyBatch, table: &[TableKey]) -> Self {
         let keys: HashSet<Vec<u8>> = keys.iter().flatten().map(<[u8]>::to_vec).collect();
         let kind = table.first().map(|key| key.data_type);
-        let first = keys.iter().filter_map(|key| match kind? {
-            KeyType::Int => key.get(..8),
-            _ => {
-                let (length, rest) = key.split_first_chunk::<4>()?;
-                rest.get(..u32::from_be_bytes(*length) as usize)
+        let first = keys.iter().filter_map(|key| {
+            if kind? == KeyType::Int {
+                return key.get(..8);
             }
+            let (length, rest) = key.split_first_chunk::<4>()?;
+            rest.get(..u32::from_be_bytes(*length) as usize)
         });
         let mut first: Vec<_> = first.map(<[u8]>::to_vec).collect();
         first.sort_unstable();

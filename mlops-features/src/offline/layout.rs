@@ -20,7 +20,7 @@ use object_store::path::Path;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::SortingColumn;
+use parquet::file::metadata::{RowGroupMetaData, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
@@ -135,7 +135,7 @@ fn trial(sample: &RecordBatch, keys: usize, dictionary: bool) -> Result<Vec<Trie
     let mut writer = ArrowWriter::try_new(Vec::new(), sample.schema(), Some(properties))?;
     writer.write(sample)?;
     let metadata = writer.close()?;
-    let columns = metadata.row_groups().iter().flat_map(|group| group.columns());
+    let columns = metadata.row_groups().iter().flat_map(RowGroupMetaData::columns);
     let tried = columns.map(|column| Tried {
         path: column.column_path().clone(),
         raw: column.uncompressed_size(),
@@ -156,7 +156,13 @@ fn base(sample: &RecordBatch, keys: usize) -> WriterPropertiesBuilder {
         .set_data_page_row_count_limit(PAGE_ROWS)
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_sorting_columns(Some(
-            (0..keys + 3).map(|at| SortingColumn::new(at as i32, false, true)).collect(),
+            (0..keys + 3)
+                .map(|at| SortingColumn {
+                    column_idx: at as i32,
+                    descending: false,
+                    nulls_first: true,
+                })
+                .collect(),
         ));
     for field in sample.schema().fields().iter().take(keys + 3) {
         let path = ColumnPath::from(vec![field.name().clone()]);

@@ -187,14 +187,12 @@ impl SegmentStore {
                 .with("last", last)
         };
         match position {
-            None => return Ok(now.log),
-            Some(position) if position == last => return Ok(now.log),
-            Some(0) => return Ok(Arc::default()),
-            Some(position) if position > last => {
-                return Err(missing("the table never had this position"));
-            }
+            None => Ok(now.log),
+            Some(position) if position == last => Ok(now.log),
+            Some(0) => Ok(Arc::default()),
+            Some(position) if position > last => Err(missing("the table never had this position")),
             Some(position) if position < now.log.floor => {
-                return Err(missing("rows were erased after this position"));
+                Err(missing("rows were erased after this position"))
             }
             Some(position) => {
                 let gone = || {

@@ -29,3 +29,5 @@ mod write;
 pub use self::memory::MemoryOffline;
 pub use self::store::SegmentStore;
 
+#[cfg(test)]
+mod tests;

@@ -212,13 +212,11 @@ impl Reading {
             Some(at) => time(at, self.table.created.as_deref().unwrap_or(Table::CREATED))?,
             None => new_null_array(event_time.data_type(), rows),
         };
-        let seq: ArrayRef = match open.seq {
-            Some(at) => Arc::clone(batch.column(at)),
-            None => {
-                let first = self.place;
-                Arc::new(UInt64Array::from_iter_values(first..first + rows as u64))
-            }
-        };
+        let places = self.place..self.place + rows as u64;
+        let seq = open.seq.map_or_else(
+            || Arc::new(UInt64Array::from_iter_values(places)) as ArrayRef,
+            |at| Arc::clone(batch.column(at)),
+        );
         if open.foreign {
             self.place += rows as u64;
         }

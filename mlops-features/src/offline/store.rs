@@ -131,31 +131,26 @@ impl OfflineStore for SegmentStore {
     }
 
     async fn as_of(&self, table: &Table, probe: Probe) -> Result<AsOf> {
-        let (files, position) = match &table.source {
-            Source::Files(urls) => {
-                let places = self.sources.files("features.as_of", urls).await?;
-                let files = places.into_iter().map(|place| JoinFile {
-                    store: place.store,
-                    path: place.path,
-                    url: place.url,
-                    bytes: None,
-                    layout: Layout::Foreign,
-                });
-                (files.collect(), 0)
-            }
-            _ => {
-                let log = self.log_at("features.as_of", &table.id, probe.position).await?;
-                let files = log.segments().iter().map(|segment| JoinFile {
-                    store: Arc::clone(&self.store),
-                    path: below(&self.root, &segment.path),
-                    url: segment.path.clone(),
-                    bytes: Some(segment.bytes),
-                    layout: Layout::Segment,
-                });
-                (files.collect(), log.position())
-            }
-        };
-        as_of_files(table, files, &probe, position).await
+        if let Source::Files(urls) = &table.source {
+            let places = self.sources.files("features.as_of", urls).await?;
+            let files = places.into_iter().map(|place| JoinFile {
+                store: place.store,
+                path: place.path,
+                url: place.url,
+                bytes: None,
+                layout: Layout::Foreign,
+            });
+            return as_of_files(table, files.collect(), &probe, 0).await;
+        }
+        let log = self.log_at("features.as_of", &table.id, probe.position).await?;
+        let files = log.segments().iter().map(|segment| JoinFile {
+            store: Arc::clone(&self.store),
+            path: below(&self.root, &segment.path),
+            url: segment.path.clone(),
+            bytes: Some(segment.bytes),
+            layout: Layout::Segment,
+        });
+        as_of_files(table, files.collect(), &probe, log.position()).await
     }
 
     async fn compact(&self, table: &Table, options: Compaction) -> Result<CompactReport> {

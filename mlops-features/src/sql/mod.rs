@@ -97,4 +97,87 @@ pub fn point_in_time_sql(
     check(dialect, asks, views, known_at)?;
     Ok(match dialect {
         Dialect::Postgres => lateral::statement(asks, views, known_at),
-        Dialect
+        Dialect::DuckDb | Dialect::Spark => window::statement(dialect, asks, views, known_at),
+    })
+}
+
+fn check(dialect: Dialect, asks: &SqlAsks, views: &[SqlView], known_at: KnownAt) -> Result<()> {
+    let mut names: Vec<&String> = asks.table.iter().chain([&asks.row, &asks.time]).collect();
+    let mut outputs = Vec::new();
+    let mut tables = vec![&asks.table];
+    for view in views {
+        tables.push(&view.table);
+        names.extend(view.table.iter().chain([&view.event_time]));
+        names.extend(view.created.iter().chain(&view.place));
+        names.extend(view.keys.iter().flat_map(|(asked, key)| [asked, key]));
+        names.extend(view.columns.iter().map(|(column, _)| column));
+        outputs.extend(view.columns.iter().map(|(_, output)| output.clone()));
+        outputs.extend(STATUSES.map(|suffix| format!("{}{suffix}", view.name)));
+        if view.created.is_none() && known_at != KnownAt::Now {
+            return Err(bad("a view does not say when its rows became known")
+                .with("view", &view.name)
+                .with_hint("name its column of creation times, or ask for all that is known now"));
+        }
+    }
+    if tables.iter().any(|parts| parts.is_empty()) {
+        return Err(bad("a table has no name"));
+    }
+    for name in names.into_iter().chain(&outputs) {
+        dialect.check(name)?;
+    }
+    let mut seen = HashSet::new();
+    for output in &outputs {
+        // DuckDB and Spark do not tell upper case from lower.
+        if !seen.insert(output.to_lowercase()) {
+            return Err(bad("two columns of the answer have one name")
+                .with("column", output)
+                .with_hint("give each view and each column a name of its own"));
+        }
+    }
+    Ok(())
+}
+
+/// What is added to a view's name for its own columns.
+const STATUSES: [&str; 3] = ["__status", "__event_time", "__created"];
+
+fn bad(why: &'static str) -> Error {
+    Error::invalid("features.sql", why)
+}
+
+/// The winner of one view, as expressions.
+struct Winner {
+    /// Whether there is one.
+    exists: String,
+    event_time: String,
+    created: String,
+    values: Vec<String>,
+}
+
+impl Winner {
+    /// The view's columns of the answer, each with a comma before it.
+    fn columns(&self, dialect: Dialect, asks: &SqlAsks, view: &SqlView) -> String {
+        let time = format!("a.{}", dialect.name(&asks.time));
+        let expired = if view.visibility.ttl > 0 {
+            let (time, event) = (dialect.micros(&time), dialect.micros(&self.event_time));
+            format!("{time} - {event} > {}", view.visibility.ttl)
+        } else {
+            "1 = 0".to_owned()
+        };
+        let mut text = String::new();
+        let mut add = |value: &str, name: &str| {
+            text.push_str(&format!(",\n  {value} AS {}", dialect.name(name)));
+        };
+        for ((_, output), value) in view.columns.iter().zip(&self.values) {
+            add(&format!("CASE WHEN {expired} THEN NULL ELSE {value} END"), output);
+        }
+        let status = format!(
+            "CASE WHEN NOT ({}) THEN 'not_found' WHEN {expired} THEN 'expired' ELSE 'found' END",
+            self.exists
+        );
+        let own = [&status, &self.event_time, &self.created];
+        for (value, suffix) in own.into_iter().zip(STATUSES) {
+            add(value, &format!("{}{suffix}", view.name));
+        }
+        text
+    }
+}

@@ -115,18 +115,18 @@ impl Slot {
             (Acc::Count(count), Acc::Count(more)) => *count += more,
             (Acc::Whole { sum }, Acc::Whole { sum: more }) => *sum += more,
             (Acc::Real(sum), Acc::Real(more)) => sum.merge(more),
-            (Acc::Extreme(best), Acc::Extreme(Some(other))) => {
-                if best.as_ref().is_none_or(|best| self.is_better(other.cell(), best)) {
-                    *best = Some(other.clone());
-                }
+            (Acc::Extreme(best), Acc::Extreme(Some(other)))
+                if best.as_ref().is_none_or(|best| self.is_better(other.cell(), best)) =>
+            {
+                *best = Some(other.clone());
             }
             (Acc::Distinct(set), Acc::Distinct(more)) => set.merge(more),
-            (Acc::Last(last), Acc::Last(Some((order, value)))) => {
-                if last.as_ref().is_none_or(|(greatest, _)| order > greatest) {
-                    *last = Some((*order, value.clone()));
-                }
+            (Acc::Last(last), Acc::Last(Some((order, value))))
+                if last.as_ref().is_none_or(|(greatest, _)| order > greatest) =>
+            {
+                *last = Some((*order, value.clone()));
             }
-            // Of no rows, or of another kind, which a slot's states are not.
+            // Of no rows, of lesser ones, or of another kind, which a slot's states are not.
             _ => {}
         }
     }

@@ -63,7 +63,9 @@ impl Distinct {
     fn spread(&mut self) {
         if let Self::Few(hashes) = self {
             let mut registers = vec![0; REGISTERS].into_boxed_slice();
-            hashes.iter().for_each(|hash| see(&mut registers, *hash));
+            for hash in hashes.iter() {
+                see(&mut registers, *hash);
+            }
             *self = Self::Many(registers);
         }
     }
@@ -79,7 +81,9 @@ impl Distinct {
         match self {
             Self::Few(hashes) => {
                 put_varint(out, hashes.len() as u64);
-                hashes.iter().for_each(|hash| out.extend(hash.to_le_bytes()));
+                for hash in hashes {
+                    out.extend(hash.to_le_bytes());
+                }
             }
             Self::Many(registers) => {
                 put_varint(out, FEW as u64 + 1);

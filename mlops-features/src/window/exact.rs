@@ -213,7 +213,9 @@ impl Exact {
         if !digits.is_empty() {
             out.push(first as u8);
         }
-        digits.iter().for_each(|digit| out.extend(digit.to_le_bytes()));
+        for digit in digits {
+            out.extend(digit.to_le_bytes());
+        }
     }
 
     /// Adds a sum that was written.

@@ -81,11 +81,6 @@ impl WindowJoin {
         Some((self.plan.reach(first), last.saturating_add(1)))
     }
 
-    /// Rows that were kept so far.
-    pub(crate) fn kept(&self) -> usize {
-        self.log.len()
-    }
-
     /// Takes in rows as `OfflineStore::scan` returns them, with the plan's columns.
     ///
     /// # Errors

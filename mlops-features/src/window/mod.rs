@@ -39,12 +39,8 @@ mod state;
 mod tests;
 mod value;
 
-#[cfg_attr(not(test), expect(unused_imports, reason = "the store is not wired yet"))]
-pub(crate) use self::{
-    answer::WindowAnswer,
-    fold::{Folded, Folder, KeyRows},
-    join::WindowJoin,
-    plan::WindowPlan,
-    read::Answers,
-    state::payload,
-};
+pub(crate) use self::fold::{Folder, KeyRows};
+pub(crate) use self::join::WindowJoin;
+pub(crate) use self::plan::WindowPlan;
+pub(crate) use self::read::Answers;
+pub(crate) use self::state::payload;

@@ -178,9 +178,8 @@ impl WindowPlan {
                 .with("found", input));
         }
         let outputs: &[FeatureType] = match (aggregate.function, input) {
-            (Count, _) => &[Int],
+            (Count, _) | (Sum, Int) => &[Int],
             (Distinct, ty) if ty != Vector => &[Int],
-            (Sum, Int) => &[Int],
             (Sum | Mean, Float) | (Mean, Int) => &[Float],
             (Sum | Mean, Float32) => &[Float32, Float],
             (Min | Max | Last, ty) if ty != Vector && ty != Bytes => &[ty],

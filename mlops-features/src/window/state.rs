@@ -14,7 +14,7 @@ use mlops_core::{Error, ErrorKind, Result};
 
 use super::acc::{Acc, Slot};
 use super::bytes::{Reader, corrupt, put_signed, put_varint};
-use super::plan::{Group, WindowPlan};
+use super::plan::WindowPlan;
 use super::value::{Cell, Value, put, take};
 
 /// The first byte of a state.
@@ -307,27 +307,4 @@ pub(crate) fn payload(entry: &[u8]) -> Result<&[u8]> {
         greatest = Some(row?.payload);
     }
     greatest.ok_or_else(|| corrupt("an entry has no row"))
-}
-
-impl Group {
-    /// Fills `accs` with each window's states, and hands them to `visit`, the shortest window first.
-    pub(super) fn windows(
-        &self,
-        tiles: &mut Tiles<'_>,
-        t: i64,
-        accs: &mut [Acc],
-        mut visit: impl FnMut(usize, &[Acc]) -> Result<()>,
-    ) -> Result<()> {
-        accs.iter_mut().for_each(Acc::clear);
-        let mut tile = tiles.next()?;
-        for (place, lane) in self.lanes.iter().enumerate() {
-            let start = self.start(lane.window, t);
-            while tile.is_some_and(|index| index >= start) {
-                tiles.absorb(&self.slots, accs)?;
-                tile = tiles.next()?;
-            }
-            visit(place, accs)?;
-        }
-        Ok(())
-    }
 }

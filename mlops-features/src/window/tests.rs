@@ -17,8 +17,10 @@ use mlops_core::features::{
 };
 use proptest::prelude::*;
 
+use super::answer::Filling;
 use super::exact::Exact;
-use super::value::{plain, rank};
+use super::fold::Folded;
+use super::value::{Cell, plain, rank};
 use super::*;
 
 const COLUMNS: [(&str, T); 7] = [
@@ -392,13 +394,16 @@ proptest! {
             join.push(&batch).unwrap();
         }
         let offline = join.finish().unwrap();
-        let mut online = Answers::new(&plan, boundary, rows.len());
+        let all = (0..features().len()).collect();
+        let online = Answers::new(WindowPlan::clone(&plan), boundary, all);
+        let mut columns = Filling::all(&plan, rows.len());
+        let mut statuses = Vec::new();
         for (row, (asked, t)) in rows.iter().enumerate() {
-            if let Some(state) = states.get(&key(asked.unwrap())) {
-                online.set(row, state, *t).unwrap();
-            }
+            let state = states.get(&key(asked.unwrap())).map(Vec::as_slice);
+            let set = &mut |feature: usize, cell: Cell<'_>| columns[feature].set(row, cell);
+            statuses.push(online.visit(state, *t, set).unwrap());
         }
-        let (columns, statuses) = online.finish();
+        let columns: Vec<_> = columns.into_iter().map(Filling::finish).collect();
         prop_assert_eq!(offline.rows, statuses);
         for ((feature, offline), online) in features().iter().zip(&offline.columns).zip(&columns) {
             for row in 0..rows.len() {
@@ -454,11 +459,11 @@ proptest! {
             let mut state = rows.fold(&plan, None, 60).unwrap().unwrap().payload;
             let at = at.index(state.len());
             if cut { state.truncate(at) } else { state[at] ^= byte | 1 }
-            let mut answers = Answers::new(&plan, Boundary::Inclusive, 1);
-            let found = answers.set(0, &state, 100);
+            let all = (0..features().len()).collect();
+            let answers = Answers::new(WindowPlan::clone(&plan), Boundary::Inclusive, all);
+            let found = answers.visit(Some(&state), 100, &mut |_, _| Ok(()));
             prop_assert!(!cut || found.is_err());
             let _ = rows.fold(&plan, Some(&state), 100);
-            answers.finish();
         }
     }
 }

@@ -41,7 +41,8 @@ async fn outlives_a_halt(store: RedisOnline, server: &mlops_testkit::redis::Redi
 #[test]
 fn a_server_that_is_halted_is_waited_for_within_the_bound() {
     let Some(server) = server() else { return };
-    let connect = || RedisOnline::connect(&secret(server.url()), hasty());
+    let url = secret(server.url());
+    let connect = || RedisOnline::connect(&url, hasty());
     block_on(async { outlives_a_halt(connect().await.unwrap(), &server).await });
     runtime().block_on(async { outlives_a_halt(connect().await.unwrap(), &server).await });
 }

@@ -1,5 +1,6 @@
 //! The script does what the pure function does.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -39,12 +40,12 @@ fn random_writes_end_in_the_bytes_of_merge_entry() {
     let Some(server) = server() else { return };
     let store = open(&server);
     let keys = int_keys(0..3);
-    let mut number = 0;
+    let number = Cell::new(0);
     let mut runner = TestRunner::new(Config { cases: 400, ..Config::default() });
     let calls = vec((writes(), instant(), any::<bool>()), 1..5);
     let law = runner.run(&calls, |calls| {
-        number += 1;
-        let table = table(number);
+        number.set(number.get() + 1);
+        let table = table(number.get());
         let mut expected: BTreeMap<i64, Vec<u8>> = BTreeMap::new();
         for (writes, now, expires) in calls {
             let mut counted = OnlineWritten::default();

@@ -30,7 +30,7 @@ impl fmt::Display for Fault {
 }
 
 /// Collects faults of one definition after the other.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Faults {
     of: String,
     found: Vec<Fault>,
@@ -81,8 +81,7 @@ impl<'a> Merged<'a> {
 /// Everything that is wrong with the definitions.
 pub(super) fn faults(registered: &Registered, definitions: &Definitions) -> Vec<Fault> {
     let merged = Merged::new(registered, definitions);
-    let mut faults = Faults::default();
-    faults.of = "definitions".to_owned();
+    let mut faults = Faults { of: "definitions".to_owned(), found: Vec::new() };
     once("entity", definitions.entities.iter().map(|d| &d.name), &mut faults);
     once("view", definitions.views.iter().map(|d| &d.name), &mut faults);
     once("on-demand transform", definitions.on_demand.iter().map(|d| &d.name), &mut faults);

@@ -30,14 +30,12 @@ pub(super) fn check(service: &FeatureService, merged: &Merged<'_>, faults: &mut 
             faults.add(format!("on-demand transform `{name}` comes twice"));
             whole = false;
         }
-        match merged.on_demand.get(name) {
-            Some(transform) => transforms.push(*transform),
-            None => {
-                let hint =
-                    hint(name, merged.on_demand.keys().map(|name| FeatureName::as_str(name)));
-                faults.add(format!("there is no on-demand transform `{name}`; {hint}"));
-                whole = false;
-            }
+        if let Some(transform) = merged.on_demand.get(name) {
+            transforms.push(*transform);
+        } else {
+            let hint = hint(name, merged.on_demand.keys().map(|name| FeatureName::as_str(name)));
+            faults.add(format!("there is no on-demand transform `{name}`; {hint}"));
+            whole = false;
         }
     }
     let mut problems = Vec::new();
@@ -46,5 +44,7 @@ pub(super) fn check(service: &FeatureService, merged: &Merged<'_>, faults: &mut 
     if whole {
         layout.with_on_demand(&transforms, &mut problems);
     }
-    problems.into_iter().for_each(|problem| faults.add(problem));
+    for problem in problems {
+        faults.add(problem);
+    }
 }

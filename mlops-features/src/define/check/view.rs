@@ -12,13 +12,17 @@ use crate::define::table::{column_of, columns_of, keys_of};
 /// Longest window of an aggregate: more than a year back there is little that is a feature.
 const MAX_WINDOW: Span = Span::days(400);
 /// Most steps of its resolution that a window may have; each is kept online.
-const MAX_STEPS: i64 = 20_000;
+const MAX_STEPS: i64 = 10_000;
+/// Most aggregates of one view, whose states are kept in one entry.
+const MAX_AGGREGATES: usize = 1_000;
 
 pub(super) fn check(view: &FeatureView, merged: &Merged<'_>, faults: &mut Faults) {
     let mut problems = Vec::new();
     let keys = keys_of(view, &merged.entities, &mut problems);
     let columns = columns_of(view, &mut problems);
-    problems.into_iter().for_each(|problem| faults.add(problem));
+    for problem in problems {
+        faults.add(problem);
+    }
 
     let mut entities = BTreeSet::new();
     for entity in &view.entities {
@@ -74,6 +78,12 @@ fn check_features(view: &FeatureView, taken: &[(&str, &str)], faults: &mut Fault
     }
     if !view.is_aggregated() {
         return;
+    }
+    if view.features.len() > MAX_AGGREGATES {
+        faults.add(format!(
+            "has {} aggregates, above {MAX_AGGREGATES}; put them into several views",
+            view.features.len()
+        ));
     }
     for feature in view.features.iter().filter(|feature| feature.aggregate.is_none()) {
         faults.add(format!(
@@ -157,23 +167,22 @@ fn wrong_type(
     made: FeatureType,
 ) -> Option<String> {
     use AggregateFunction::{Count, Distinct, Last, Max, Mean, Min, Sum};
-    let number =
-        |t: FeatureType| matches!(t, FeatureType::Int | FeatureType::Float | FeatureType::Float32);
+    use FeatureType::{Bytes, Float, Float32, Int, Vector};
     let right = match (function, column) {
-        (Count, _) => FeatureType::Int,
+        (Count, _) => Int,
         // What lacks its column's type was said to.
         (_, None) => return None,
-        (Distinct, Some(FeatureType::Vector)) => {
+        (Distinct, Some(Vector)) => {
             return Some("distinct is of single values, and the column is of vectors".to_owned());
         }
-        (Distinct, _) => FeatureType::Int,
-        (Sum | Mean, Some(column)) if !number(column) => {
+        (Distinct, _) | (Sum, Some(Int)) => Int,
+        (Sum | Mean, Some(Float32)) if made == Float32 => Float32,
+        (Sum | Mean, Some(Int | Float | Float32)) => Float,
+        (Sum | Mean, Some(column)) => {
             return Some(format!("sum and mean are of numbers, and the column is {column}"));
         }
-        (Sum, Some(FeatureType::Int)) => FeatureType::Int,
-        (Sum | Mean, _) => FeatureType::Float,
-        (Min | Max, Some(FeatureType::Vector | FeatureType::Bool)) => {
-            return Some("min and max are of what has an order: numbers, text, times".to_owned());
+        (Min | Max | Last, Some(column @ (Vector | Bytes))) => {
+            return Some(format!("min, max and last are not of {column}"));
         }
         (Min | Max | Last, Some(column)) => column,
         (_, Some(_)) => return None,

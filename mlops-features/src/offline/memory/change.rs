@@ -73,7 +73,9 @@ impl Log {
             .collect();
         held.sort_unstable();
         if held.is_empty() {
-            return Ok(Erased { position: self.last.position, ..Erased::default() });
+            let mut erased = Erased::default();
+            erased.position = self.last.position;
+            return Ok(erased);
         }
         let mut erased = Erased::default();
         let mut replaced = Vec::new();

@@ -48,7 +48,8 @@ impl Map {
             options.len(len);
             options
         };
-        let map = if writable { options.map_raw(file)? } else { options.map_raw_read_only(file)? };
+        let map =
+            if writable { options.map_raw(file)? } else { options.map_raw_read_only(file)? };
         Ok(Self { map, len, heap, appending: writable.then(Mutex::default) })
     }
 
@@ -78,30 +79,21 @@ impl Map {
     /// The caller holds the store's lock, so that no other process adds, and has reserved the disk's
     /// room.
     #[expect(unsafe_code, reason = "a mapping is a raw pointer; see the safety comment")]
-    pub(super) fn append(&self, parts: &[&[u8]]) -> Option<usize> {
+    pub(super) fn append(&self, bytes: &[u8]) -> Option<usize> {
         let appending = self.appending.as_ref()?;
         let _one = appending.lock().unwrap_or_else(PoisonError::into_inner);
         let start = self.words()[TAIL].load(Ordering::Acquire) as usize;
-        let size: usize = parts.iter().map(|part| part.len()).sum();
-        let end = start.checked_add(size)?.checked_next_multiple_of(WORD)?;
+        let end = start.checked_add(bytes.len())?.checked_next_multiple_of(WORD)?;
         if start < self.heap || end > self.len {
             return None;
         }
-        let mut at = start;
-        for part in parts {
-            // SAFETY: `start >= heap` and `end <= len`, so the target is inside the mapping, which is
-            // writable as `appending` is there, and behind the words. It is behind the tail, which nobody
-            // was lent: `Tail::bytes` lends what is before a tail that was read, and the tail only grows. No
-            // other thread is here (`_one`), and no other process (the store's lock). `part` is borrowed
-            // from elsewhere: from before the tail, from another mapping, or from memory.
-            unsafe {
-                ptr::copy_nonoverlapping(
-                    part.as_ptr(),
-                    self.map.as_mut_ptr().add(at),
-                    part.len(),
-                );
-            }
-            at += part.len();
+        // SAFETY: `heap <= start` and `end <= len`, so the target is inside the mapping, which is
+        // writable as `appending` is there, and behind the words. It is behind the tail, which nobody was
+        // lent: `Tail::bytes` lends what is before a tail that was read, and the tail only grows. No
+        // other thread is here (`_one`), and no other process (the store's lock). `bytes` is borrowed from
+        // elsewhere: from before the tail, from another mapping, or from memory.
+        unsafe {
+            ptr::copy_nonoverlapping(bytes.as_ptr(), self.map.as_mut_ptr().add(start), bytes.len());
         }
         self.words()[TAIL].store(end as u64, Ordering::Release);
         Some(start)

@@ -66,7 +66,8 @@ async fn refused(fixture: &OfflineFixture, table: &Table, batch: RecordBatch) ->
 fn with(table: &Table, name: &str, column: impl Into<ArrayRef>) -> RecordBatch {
     let good = build::batch(table, &[row(1, 1, 1, 1), row(2, 2, 2, 2)], &Encoding::default());
     let column = column.into();
-    let columns = good.schema().fields().iter().zip(good.columns()).map(|(field, old)| {
+    let schema = good.schema();
+    let columns = schema.fields().iter().zip(good.columns()).map(|(field, old)| {
         let new = if field.name() == name { Arc::clone(&column) } else { Arc::clone(old) };
         (field.name().clone(), new)
     });

@@ -7,8 +7,7 @@
 
 use futures::executor::block_on;
 use mlops_core::features::{
-    Append, Boundary, Compaction, KeyType, KnownAt, OfflineStore, RowStatus, Source, Table,
-    Visibility,
+    Append, Boundary, Compaction, KeyType, KnownAt, RowStatus, Source, Table, Visibility,
 };
 use mlops_core::time::Clock;
 

@@ -300,23 +300,21 @@ async fn an_answer_does_not_depend_on_threads_or_on_who_else_asks(fixture: Offli
 }
 
 async fn a_read_sees_one_manifest_while_rows_are_appended(fixture: OfflineFixture) {
-    let (store, table) = (&fixture.store, &ints());
-    build::append(&**store, table, &[row(1, 1, 1, 0), row(2, 1, 1, 0)]).await;
-    thread::scope(|scope| {
-        scope.spawn(move || {
-            for n in 1..20 {
-                block_on(build::append(&**store, table, &[row(1, n, n, n), row(2, n, n, n)]));
-            }
-        });
-        for _ in 0..20 {
-            let probe = build::probe(table, &[ask(1, 90), ask(2, 90)], false);
-            let found = build::answers(&block_on(store.as_of(table, probe)).unwrap());
-            assert_eq!(found[0].value, found[1].value, "both keys of one append, or none");
-            let mut seen = block_on(all(&**store, table, |_| ()));
-            seen.sort_by_key(|row| (row.0, row.3));
-            assert_eq!(seen.len() % 2, 0);
+    let (store, table) = (fixture.store, ints());
+    build::append(&*store, &table, &[row(1, 1, 1, 0), row(2, 1, 1, 0)]).await;
+    let (to, written) = (Arc::clone(&store), table.clone());
+    let writer = thread::spawn(move || {
+        for n in 1..20 {
+            block_on(build::append(&*to, &written, &[row(1, n, n, n), row(2, n, n, n)]));
         }
     });
+    for _ in 0..20 {
+        let probe = build::probe(&table, &[ask(1, 90), ask(2, 90)], false);
+        let found = build::answers(&store.as_of(&table, probe).await.unwrap());
+        assert_eq!(found[0].value, found[1].value, "both keys of one append, or none");
+        assert_eq!(all(&*store, &table, |_| ()).await.len() % 2, 0, "half an append");
+    }
+    writer.join().unwrap();
 }
 
 /// A table over two files with these rows.
@@ -381,7 +379,8 @@ async fn rows_of_files_without_an_event_time_are_never_seen(fixture: OfflineFixt
         &Encoding::default(),
     );
     let times = TimestampMicrosecondArray::from(vec![Some(5), None, None]);
-    let columns = batch.schema().fields().iter().zip(batch.columns()).map(|(field, column)| {
+    let schema = batch.schema();
+    let columns = schema.fields().iter().zip(batch.columns()).map(|(field, column)| {
         let times = || Arc::new(times.clone()) as ArrayRef;
         let is_times = field.name() == "event_time";
         (field.name().clone(), if is_times { times() } else { Arc::clone(column) })

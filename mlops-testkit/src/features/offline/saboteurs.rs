@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use futures::executor::block_on;
 use libtest_mimic::{Failed, Trial};
+use mlops_core::features::OfflineStore;
 
 pub use super::sinner::OfflineSin;
 use super::sinner::Sinner;
@@ -25,8 +26,25 @@ pub struct OfflineSaboteur {
 }
 
 /// All of them.
-pub const OFFLINE_SABOTEURS: &[OfflineSaboteur] =
-    &[OfflineSaboteur { sin: OfflineSin::None, caught_by: &[], found_at_random: false }];
+pub const OFFLINE_SABOTEURS: &[OfflineSaboteur] = &[
+    OfflineSaboteur { sin: OfflineSin::None, caught_by: &[], found_at_random: false },
+    OfflineSaboteur { sin: OfflineSin::DropsUnmatched, caught_by: &[], found_at_random: true },
+    OfflineSaboteur { sin: OfflineSin::IgnoresTtl, caught_by: &[], found_at_random: true },
+    OfflineSaboteur { sin: OfflineSin::TruncatesTtl, caught_by: &[], found_at_random: true },
+    OfflineSaboteur { sin: OfflineSin::FirstOfTies, caught_by: &[], found_at_random: true },
+    OfflineSaboteur { sin: OfflineSin::CarriesNullBack, caught_by: &[], found_at_random: true },
+    OfflineSaboteur { sin: OfflineSin::IgnoresCutOff, caught_by: &[], found_at_random: true },
+    OfflineSaboteur { sin: OfflineSin::NullIsZero, caught_by: &[], found_at_random: true },
+    OfflineSaboteur { sin: OfflineSin::AlwaysStrict, caught_by: &[], found_at_random: true },
+    OfflineSaboteur { sin: OfflineSin::NeverStrict, caught_by: &[], found_at_random: true },
+    OfflineSaboteur { sin: OfflineSin::TruncatesAsks, caught_by: &[], found_at_random: true },
+    OfflineSaboteur { sin: OfflineSin::GuessesKeys, caught_by: &[], found_at_random: false },
+    OfflineSaboteur { sin: OfflineSin::ForgetsTokens, caught_by: &[], found_at_random: false },
+    OfflineSaboteur { sin: OfflineSin::SkipsBadRows, caught_by: &[], found_at_random: false },
+    OfflineSaboteur { sin: OfflineSin::ForgetsPositions, caught_by: &[], found_at_random: false },
+    OfflineSaboteur { sin: OfflineSin::ClosedRange, caught_by: &[], found_at_random: false },
+    OfflineSaboteur { sin: OfflineSin::ErasesNothing, caught_by: &[], found_at_random: false },
+];
 
 /// Two tests for each saboteur around the store that is opened: it fails the cases that name its sin,
 /// and no other; and random histories find it, where they can.
@@ -79,11 +97,10 @@ impl OfflineSaboteur {
 
     fn around(&self, open: fn() -> OfflineOpened) -> Result<OfflineFixture, Failed> {
         let mut fixture = open().map_err(|absent| absent.to_string())?;
-        let around = |inner| Arc::new(Sinner { sin: self.sin, inner });
-        fixture.store = around(fixture.store);
         let sin = self.sin;
+        fixture.store = Arc::new(Sinner { sin, inner: fixture.store });
         fixture.reopen = fixture.reopen.map(|reopen| {
-            let again = move || Arc::new(Sinner { sin, inner: reopen() }) as Arc<_>;
+            let again = move || Arc::new(Sinner { sin, inner: reopen() }) as Arc<dyn OfflineStore>;
             Arc::new(again) as super::ReopenOffline
         });
         Ok(fixture)

@@ -144,7 +144,9 @@ impl OfflineStore for Sinner {
             return self.inner.erase(table, keys).await;
         }
         let position = self.inner.manifest(&table.id, None).await?.position;
-        Ok(Erased { position, ..Erased::default() })
+        let mut erased = Erased::default();
+        erased.position = position;
+        Ok(erased)
     }
 }
 
