@@ -330,7 +330,9 @@ async fn online_store(url: &BackendUrl) -> Result<Arc<dyn OnlineStore>> {
         #[cfg(feature = "redis")]
         "redis" | "rediss" => {
             let options = mlops_features::online::redis::RedisOptions::default();
-            let store = mlops_features::online::redis::RedisOnline::connect(url, options).await?;
+            let exposed = url.expose().map(|url| url.to_string()).unwrap_or_default();
+            let exposed = mlops_core::Secret::new(exposed);
+            let store = mlops_features::online::redis::RedisOnline::connect(&exposed, options).await?;
             Ok(Arc::new(store))
         }
         other => Err(Error::new(

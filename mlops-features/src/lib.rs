@@ -20,5 +20,6 @@ mod window;
 
 pub use authorized::Authorized;
 pub use bucket::bucket_of;
-pub use features::{Features, PreparedService};
+pub use define::{Found, ModelUse, Policy, Search, Used};
+pub use features::{Features, PreparedService, ServiceShape};
 pub use mlops_core::features::*;

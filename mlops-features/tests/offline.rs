@@ -3,20 +3,30 @@
 
 use std::fs::{self, File};
 use std::sync::Arc;
+use std::thread;
 
+use futures::executor::block_on;
 use libtest_mimic::Arguments;
+use mlops_core::journal::Actor;
 use mlops_core::time::{Clock, ManualClock};
-use mlops_features::offline::MemoryOffline;
+use mlops_features::OfflineStore;
+use mlops_features::catalog::ObjectCatalog;
+use mlops_features::offline::{MemoryOffline, SegmentStore};
 use mlops_testkit::Absent;
-use mlops_testkit::build::NOW;
+use mlops_testkit::build::{ACTOR, NOW};
 use mlops_testkit::features::offline::saboteurs::offline_saboteur_trials;
 use mlops_testkit::features::offline::{
     OFFLINE_ANSWERS, OfflineBackend, OfflineFixture, OfflineOpened, WriteFile, offline_trials,
 };
+use object_store::ObjectStore;
+use object_store::local::LocalFileSystem;
 use parquet::arrow::ArrowWriter;
 use tempfile::TempDir;
 
-const BACKENDS: &[OfflineBackend] = &[OfflineBackend { name: "memory", open: memory }];
+const BACKENDS: &[OfflineBackend] = &[
+    OfflineBackend { name: "memory", open: memory },
+    OfflineBackend { name: "segments", open: segments },
+];
 
 fn main() {
     let mut tests = offline_saboteur_trials(memory);
@@ -34,6 +44,35 @@ fn memory() -> OfflineOpened {
         clock,
         write: writer(&directory),
         reopen: None,
+        keep: Arc::new(directory),
+    })
+}
+
+/// Segments in a directory, named by a catalog in the same.
+fn segments() -> OfflineOpened {
+    let directory = directory()?;
+    let clock = Arc::new(ManualClock::at_micros(NOW));
+    let root = directory.path().join("store");
+    fs::create_dir_all(&root).map_err(|error| Absent(error.to_string()))?;
+    let open = {
+        let clock = Arc::clone(&clock);
+        move || -> Arc<dyn OfflineStore> {
+            let store = LocalFileSystem::new_with_prefix(&root).expect("a directory");
+            let store: Arc<dyn ObjectStore> = Arc::new(store);
+            let clock = Arc::clone(&clock) as Arc<dyn Clock>;
+            let actor = Actor::new(ACTOR).expect("a fixed name");
+            let catalog = ObjectCatalog::open(Arc::clone(&store), "", Arc::clone(&clock), actor);
+            // On a thread of its own: a case that opens the store again runs in an executor already.
+            let catalog = thread::scope(|scope| scope.spawn(|| block_on(catalog)).join());
+            let catalog = Arc::new(catalog.expect("no panic").expect("a catalog"));
+            Arc::new(SegmentStore::new(store, "", catalog, clock).expect("a store"))
+        }
+    };
+    Ok(OfflineFixture {
+        store: open(),
+        clock,
+        write: writer(&directory),
+        reopen: Some(Arc::new(open)),
         keep: Arc::new(directory),
     })
 }

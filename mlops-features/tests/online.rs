@@ -24,6 +24,7 @@ fn main() {
     libtest_mimic::run(&Arguments::from_args(), tests).exit();
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "a backend may be absent")]
 fn memory() -> Result<OnlineFixture, Absent> {
     Ok(OnlineFixture::new(Arc::new(MemoryOnline::new())))
 }

@@ -10,6 +10,7 @@
     missing_docs,
     clippy::unwrap_used,
     clippy::disallowed_methods,
+    clippy::print_stdout,
     reason = "a test stops where it fails"
 )]
 
@@ -203,7 +204,7 @@ fn write_until_killed(directory: &Path, seed: u64) {
     let (mut state, odd) = (seed, seed % 2);
     let mut out = std::io::stdout().lock();
     loop {
-        let rows: Vec<(u64, u64, Vec<u8>)> = (0..1 + random(&mut state) % 20)
+        let rows: Vec<(u64, u64, Vec<u8>)> = (0..=random(&mut state) % 20)
             .map(|_| {
                 let key = random(&mut state) % (KEYS / 2) * 2 + odd;
                 versions[key as usize] += 1;

@@ -1,7 +1,12 @@
 //! Figures of the embedded online store, on request:
 //! `cargo test --release -p mlops-features --test online_speed -- --ignored --nocapture`.
 
-#![allow(missing_docs, clippy::unwrap_used, reason = "a test stops where it fails")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test stops where it fails"
+)]
 
 use std::sync::Arc;
 

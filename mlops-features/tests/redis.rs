@@ -1,6 +1,7 @@
 //! The online store in Redis, on a real server: what the cases of the contract do not ask.
 
-#![allow(missing_docs)]
+// Helpers outside of `#[test]` functions assert too.
+#![allow(clippy::unwrap_used, missing_docs)]
 
 #[path = "redis/access.rs"]
 mod access;
@@ -84,8 +85,8 @@ async fn read(store: &RedisOnline, table: &TableId, keys: &KeyBatch) -> Vec<Opti
     store.read(&[TableRead { table, keys }]).await.unwrap().remove(0)
 }
 
-/// Sends a command whose words may be any bytes; the answer is `+OK` or a number.
-fn raw(server: &RedisServer, words: &[&[u8]]) {
+/// Sends a command whose words may be any bytes; the answer is a status or a number.
+fn raw(server: &RedisServer, words: &[&[u8]]) -> String {
     let mut request = format!("*{}\r\n", words.len()).into_bytes();
     for word in words {
         request.extend(format!("${}\r\n", word.len()).as_bytes());
@@ -96,5 +97,7 @@ fn raw(server: &RedisServer, words: &[&[u8]]) {
     stream.write_all(&request).unwrap();
     let mut answer = [0; 64];
     let length = stream.read(&mut answer).unwrap();
-    assert!(matches!(answer[0], b'+' | b':'), "{}", String::from_utf8_lossy(&answer[..length]));
+    let answer = String::from_utf8_lossy(&answer[..length]).trim_end().to_owned();
+    assert!(answer.starts_with(['+', ':']), "{answer}");
+    answer
 }

@@ -1,7 +1,8 @@
 //! The contract of an online store, on Redis: driven by a thread, and by tokio on a server that
 //! keeps a log.
 
-#![allow(missing_docs)]
+// Helpers outside of `#[test]` functions assert too.
+#![allow(clippy::unwrap_used, missing_docs)]
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};

@@ -197,10 +197,10 @@ fn spawn(command: Command) -> std::io::Result<Child> {
         Mutex::new(send)
     });
     let (started, wait) = channel();
-    let gone = |_| std::io::Error::other("the thread that starts programs is gone");
+    let gone = || std::io::Error::other("the thread that starts programs is gone");
     let send = starter.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    send.send((command, started)).map_err(|_| gone(()))?;
-    wait.recv().map_err(|_| gone(()))?
+    send.send((command, started)).map_err(|_| gone())?;
+    wait.recv().map_err(|_| gone())?
 }
 
 #[cfg(test)]

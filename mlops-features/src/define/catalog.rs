@@ -57,6 +57,13 @@ pub(crate) async fn load(catalog: &dyn Catalog) -> Result<Loaded> {
     Ok(loaded)
 }
 
+/// Stores what every definition must say of itself.
+pub(crate) async fn set_policy(catalog: &dyn Catalog, policy: &Policy) -> Result<()> {
+    let body = super::apply::body(policy)?;
+    let change = PutDocument::new(Key::new(POLICY)?, Key::new(POLICY_NAME)?, body);
+    catalog.put_document(change).await.map(drop)
+}
+
 /// Stores one document of which this version was seen, or none.
 ///
 /// # Errors

@@ -30,14 +30,13 @@ mod table;
 mod tests;
 
 pub(crate) use self::apply::apply;
-pub(crate) use self::catalog::{Loaded, load};
-pub(crate) use self::layout::{Origin, OutputColumn};
+pub(crate) use self::catalog::{load, set_policy};
 pub(crate) use self::lifecycle::set_state;
 pub(crate) use self::lineage::edges;
-pub(crate) use self::plan::{ModelUse, plan};
-pub(crate) use self::policy::Policy;
-pub(crate) use self::resolve::{
-    Resolved, ResolvedFeature, ResolvedKey, ResolvedView, resolve_service,
-};
-pub(crate) use self::search::{Found, Search, Used, search, used_by};
-pub(crate) use self::table::table_of;
+pub(crate) use self::plan::plan;
+pub(crate) use self::resolve::{Resolved, ResolvedKey, ResolvedView, resolve_service};
+pub(crate) use self::search::{search, used_by};
+
+pub use self::plan::ModelUse;
+pub use self::policy::Policy;
+pub use self::search::{Found, Search, Used};

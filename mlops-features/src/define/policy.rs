@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 /// in nobody's way until he touches his definitions.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Policy {
+pub struct Policy {
     /// Entities, views, transforms and services have an owner; a feature's is its view's, if it has none.
-    pub(crate) require_owner: bool,
+    pub require_owner: bool,
     /// They and each feature are described.
-    pub(crate) require_description: bool,
+    pub require_description: bool,
     /// Of each feature it was decided whether it tells something of a person.
-    pub(crate) require_pii: bool,
+    pub require_pii: bool,
 }
 
 impl Policy {

@@ -10,7 +10,7 @@ use mlops_core::features::{
 use mlops_core::time::Instant;
 use mlops_core::{Error, ErrorKind, Result};
 
-use super::layout::{Layout, OutputColumn};
+use super::layout::Layout;
 use super::nearest::hint;
 
 const OPERATION: &str = "features.service";
@@ -28,9 +28,7 @@ pub(crate) struct Resolved {
     pub(crate) keys: Vec<TableKey>,
     /// The columns that transforms ask of the rows; one of them may be a key, too.
     pub(crate) request: Vec<RequestField>,
-    /// The answer's columns: those of the views, in order, then those of the transforms.
-    pub(crate) columns: Vec<OutputColumn>,
-    /// The same as a schema; all may be null.
+    /// The answer's columns: those of the views, in order, then those of the transforms; all may be null.
     pub(crate) schema: SchemaRef,
 }
 
@@ -157,9 +155,9 @@ pub(crate) fn resolve_service(
         })
         .collect();
     let schema = layout.schema();
-    let Layout { keys, request, columns, .. } = layout;
+    let Layout { keys, request, .. } = layout;
     let name = service.name.clone();
-    Ok(Resolved { name, version, views, keys, request, columns, schema })
+    Ok(Resolved { name, version, views, keys, request, schema })
 }
 
 fn find<'a>(registered: &'a Registered, service: &ServiceRef) -> Result<&'a ServiceVersion> {

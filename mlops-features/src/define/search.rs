@@ -11,60 +11,60 @@ use std::collections::BTreeMap;
 /// What features are looked for; each part that is set must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Search {
+pub struct Search {
     /// Words that are all in the names, descriptions and tags of the feature and its view, without
     /// regard to case.
-    pub(crate) text: String,
+    pub text: String,
     /// Tags of the feature or its view; an empty value stands for any.
-    pub(crate) tags: BTreeMap<String, String>,
+    pub tags: BTreeMap<String, String>,
     /// Who answers for it.
-    pub(crate) owner: Option<String>,
+    pub owner: Option<String>,
     /// The entity that it is about.
-    pub(crate) entity: Option<FeatureName>,
+    pub entity: Option<FeatureName>,
     /// Its type.
     #[serde(rename = "type")]
-    pub(crate) data_type: Option<FeatureType>,
+    pub data_type: Option<FeatureType>,
     /// Whether it tells something of a person; `false` finds only what was decided to tell nothing.
-    pub(crate) pii: Option<bool>,
+    pub pii: Option<bool>,
     /// The state of its view: `draft`, `active`, `deprecated`, `retired`.
-    pub(crate) state: Option<String>,
+    pub state: Option<String>,
 }
 
 /// A feature that was found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Found {
+pub struct Found {
     /// The view, or the on-demand transform.
-    pub(crate) view: FeatureName,
+    pub view: FeatureName,
     /// The feature.
-    pub(crate) feature: FeatureName,
+    pub feature: FeatureName,
     /// Its type.
     #[serde(rename = "type")]
-    pub(crate) data_type: FeatureType,
+    pub data_type: FeatureType,
     /// What it means; the view's description, if it has none of its own.
-    pub(crate) description: String,
+    pub description: String,
     /// Who answers for it; the view's owner, if it has none of its own.
-    pub(crate) owner: String,
+    pub owner: String,
     /// Its tags and those of its view.
-    pub(crate) tags: BTreeMap<String, String>,
+    pub tags: BTreeMap<String, String>,
     /// What it is about.
-    pub(crate) entities: Vec<FeatureName>,
+    pub entities: Vec<FeatureName>,
     /// Whether it tells something of a person, if that was decided.
-    pub(crate) pii: Option<bool>,
+    pub pii: Option<bool>,
     /// Where its view stands; none for a transform.
-    pub(crate) state: Option<Lifecycle>,
+    pub state: Option<Lifecycle>,
     /// The services whose last version uses it.
-    pub(crate) used_by: Vec<FeatureName>,
+    pub used_by: Vec<FeatureName>,
 }
 
 /// A service that uses a view or a feature.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Used {
+pub struct Used {
     /// The version of the service.
-    pub(crate) service: ServiceRef,
+    pub service: ServiceRef,
     /// The version of the view that it is pinned to.
-    pub(crate) version: u32,
+    pub version: u32,
     /// Whether it is the service's last version.
-    pub(crate) last: bool,
+    pub last: bool,
 }
 
 /// The features that are looked for: those whose name is the text first, then those whose name holds it,

@@ -33,6 +33,7 @@ use crate::define;
 use crate::transform::Functions;
 
 pub use self::online::PreparedService;
+pub use self::view::ServiceShape;
 
 /// A feature store; clones are cheap and share it.
 #[derive(Clone)]

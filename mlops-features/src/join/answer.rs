@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, Int64Array, UInt32Array};
 use arrow::buffer::NullBuffer;
 use futures::{StreamExt, TryStreamExt, stream};
-use mlops_core::features::{AsOf, Probe, RowStatus, Table, TableColumn, WriteOrder};
+use mlops_core::features::{AsOf, Probe, RowStatus, Table, TableColumn, Visibility, WriteOrder};
 use mlops_core::{Error, Result};
 
 use super::file::{JoinFile, Layout, Opened};
@@ -47,10 +47,9 @@ pub(crate) async fn as_of_files(
     let pass = Arc::new(Pass { keys, slots: Arc::clone(&slots), rule, unit });
     let winners = scan::winners(pass, &files, &with_created, probe).await?;
 
-    let ttl = probe.visibility.ttl;
-    let expired = |slot: usize, winner: Winner| {
-        ttl > 0 && winner.event_time < slots.time(slot).saturating_sub(unit.micros(ttl))
-    };
+    let visibility = Visibility { ttl: unit.micros(probe.visibility.ttl), ..probe.visibility };
+    let expired =
+        |slot: usize, winner: Winner| visibility.expired(winner.event_time, slots.time(slot));
     let late: Vec<bool> = files
         .iter()
         .zip(&with_created)

@@ -112,7 +112,7 @@ impl JoinFile {
                 .with("bytes", bytes)
         };
         let mut decoder = ParquetMetaDataPushDecoder::try_new(bytes).map_err(wrong)?;
-        let mut wanted = vec![bytes.saturating_sub(TAIL)..bytes];
+        let mut wanted: Vec<_> = std::iter::once(bytes.saturating_sub(TAIL)..bytes).collect();
         loop {
             let parts = self.fetch(bytes, &wanted).await?;
             decoder.push_ranges(wanted, parts).map_err(wrong)?;

@@ -38,7 +38,7 @@ impl Pruner<'_> {
     pub(super) fn groups(self, file: &Opened) -> Vec<bool> {
         let groups = file.metadata().num_row_groups();
         let mut keep = vec![self.slots.len() > 0; groups];
-        for (column, test) in self.tests(file) {
+        for (column, test) in Self::tests(file) {
             if let Some(ranges) = group_ranges(file, column) {
                 for (group, keep) in keep.iter_mut().enumerate() {
                     *keep &= test(self, &ranges, group, file.name(column));
@@ -52,7 +52,7 @@ impl Pruner<'_> {
     pub(super) fn pages(self, file: &Opened, group: usize) -> Option<Vec<Range<usize>>> {
         let rows = file.group_rows(group);
         let mut selection: Option<RowSelection> = None;
-        for (column, test) in self.tests(file) {
+        for (column, test) in Self::tests(file) {
             let Some((ranges, starts)) = page_ranges(file, group, column) else { continue };
             let ends = starts.iter().skip(1).copied().chain([rows]);
             let kept: Vec<Range<usize>> = starts
@@ -75,7 +75,7 @@ impl Pruner<'_> {
 
     /// The columns that have something to say, and what they say of one range.
     #[expect(clippy::type_complexity, reason = "named once")]
-    fn tests(self, file: &Opened) -> Vec<(usize, fn(Self, &Ranges, usize, &str) -> bool)> {
+    fn tests(file: &Opened) -> Vec<(usize, fn(Self, &Ranges, usize, &str) -> bool)> {
         let mut tests: Vec<(usize, fn(Self, &Ranges, usize, &str) -> bool)> = Vec::new();
         if let [key] = file.keys.as_slice() {
             tests.push((*key, Self::key));

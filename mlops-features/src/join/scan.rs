@@ -130,7 +130,8 @@ impl Part {
     ) -> Result<()> {
         let columns = self.columns();
         let total = self.file.group_rows(self.group);
-        let mut rows = self.rows.clone().unwrap_or_else(|| vec![0..total]).into_iter();
+        let all = || std::iter::once(0..total).collect();
+        let mut rows = self.rows.clone().unwrap_or_else(all).into_iter();
         let mut range = 0..0;
         let mut ids = Vec::new();
         while let Some(batch) = guarded(|| reader.next().transpose().map_err(Into::into))

@@ -44,6 +44,9 @@ pub struct MemoryOffline {
     logs: Mutex<HashMap<TableId, Log>>,
 }
 
+/// Rows by the path of their segment.
+type Segments = Vec<(String, Arc<Rows>)>;
+
 /// What is kept of one table.
 #[derive(Debug, Default)]
 struct Log {
@@ -71,11 +74,7 @@ impl MemoryOffline {
     }
 
     /// The position that is read, and its rows by segment; those of files are one.
-    fn read(
-        &self,
-        table: &Table,
-        position: Option<u64>,
-    ) -> Result<(u64, Vec<(String, Arc<Rows>)>)> {
+    fn read(&self, table: &Table, position: Option<u64>) -> Result<(u64, Segments)> {
         if let Source::Files(urls) = &table.source {
             return match position {
                 None | Some(0) => {
@@ -170,11 +169,7 @@ impl Log {
         }
     }
 
-    fn read(
-        &self,
-        table: &TableId,
-        position: Option<u64>,
-    ) -> Result<(u64, Vec<(String, Arc<Rows>)>)> {
+    fn read(&self, table: &TableId, position: Option<u64>) -> Result<(u64, Segments)> {
         let manifest = self.manifest(table, position)?;
         let of = |segment: &mlops_core::features::Segment| {
             self.segments.get(&segment.path).map(|rows| (segment.path.clone(), Arc::clone(rows)))

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, TimeUnit};
 use async_trait::async_trait;
 use mlops_core::features::{
     Append, Appended, AsOf, CompactReport, Compaction, Erased, KeyBatch, Manifest, OfflineStore,
@@ -131,6 +132,13 @@ impl OfflineStore for SegmentStore {
     }
 
     async fn as_of(&self, table: &Table, probe: Probe) -> Result<AsOf> {
+        let unit = probe.times.data_type();
+        if !matches!(unit, DataType::Timestamp(TimeUnit::Microsecond | TimeUnit::Nanosecond, _)) {
+            let message = "the instants that ask are of another type";
+            return Err(Error::invalid("features.as_of", message)
+                .with("type", unit)
+                .with("expected", "timestamps of microseconds or nanoseconds"));
+        }
         if let Source::Files(urls) = &table.source {
             let places = self.sources.files("features.as_of", urls).await?;
             let files = places.into_iter().map(|place| JoinFile {

@@ -57,6 +57,66 @@ async fn all(store: &SegmentStore, table: &Table) -> BTreeMap<u64, (i64, i64)> {
     found
 }
 
+/// `cargo test --release -p mlops-features --features redis --lib what_it_costs -- --ignored --nocapture`
+#[test]
+#[ignore = "prints figures"]
+fn what_it_costs() {
+    let world = World::new();
+    let mut table = table();
+    table.columns.clear();
+    for n in 0..10 {
+        table = table.with(format!("f{n}"), FeatureType::Float);
+    }
+    let (rows, store) = (1_000_000_u64, world.open());
+    let noise =
+        |n: u64| (n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 11) as f64 / (1_u64 << 53) as f64;
+    let batch = |from: u64, rows: u64| {
+        let all = || from..from + rows;
+        let keys = Int64Array::from_iter_values(all().map(|n| (noise(n) * 1e5) as i64));
+        let times = all().map(|n| (noise(n ^ 0xABCD) * 2.6e12) as i64);
+        let times = TimestampMicrosecondArray::from_iter_values(times);
+        let mut columns: Vec<(String, arrow::array::ArrayRef)> = vec![
+            ("driver_id".to_owned(), Arc::new(keys)),
+            ("event_time".to_owned(), Arc::new(times)),
+        ];
+        for f in 0..10_u64 {
+            let values = Float64Array::from_iter_values(all().map(|n| noise(n + f * rows + 7)));
+            columns.push((format!("f{f}"), Arc::new(values)));
+        }
+        RecordBatch::try_from_iter(columns).unwrap()
+    };
+    let timed = |what: &str, count: u64, work: &dyn Fn()| {
+        let cpu = || {
+            let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+            let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split(' ').collect();
+            fields[12].parse::<f64>().unwrap() + fields[13].parse::<f64>().unwrap()
+        };
+        let before = cpu();
+        work();
+        let seconds = (cpu() - before) / 100.0;
+        println!("{what}: {seconds:.2} CPU-s, {:.0} a CPU-s", count as f64 / seconds);
+    };
+    let append = |batch| {
+        block_on(store.append(&table, batch, Append::default())).unwrap();
+    };
+    for part in 0..4 {
+        let batch = batch(part * rows, rows);
+        timed("append 1M rows", rows, &|| append(batch.clone()));
+    }
+    let mut full = Compaction::default();
+    full.full = true;
+    timed("compact 4M rows of 4 segments", 4 * rows, &|| {
+        block_on(store.compact(&table, full.clone())).unwrap();
+    });
+    let manifest = block_on(store.manifest(&table.id, None)).unwrap();
+    println!("{} bytes a row", manifest.segments[0].bytes / manifest.segments[0].rows);
+    timed("scan 4M rows", 4 * rows, &|| {
+        let scanned = block_on(store.scan(&table, Scan::default())).unwrap();
+        block_on(scanned.try_for_each(|_| async { Ok(()) })).unwrap();
+    });
+    timed("append 1 row 500 times", 500, &|| (0..500).for_each(|n| append(batch(n, 1))));
+}
+
 fn erased(keys: &[i64]) -> KeyBatch {
     let column: arrow::array::ArrayRef = Arc::new(Int64Array::from(keys.to_vec()));
     KeyBatch::from_columns(&[column], keys.len()).unwrap()

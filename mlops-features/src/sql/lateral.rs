@@ -18,9 +18,7 @@ pub(super) fn statement(asks: &SqlAsks, views: &[SqlView], known_at: KnownAt) ->
         };
         columns.push_str(&winner.columns(SQL, asks, view));
         let lateral = lateral(asks, view, known_at);
-        joins.push_str("\nLEFT JOIN LATERAL (\n");
-        joins.push_str(&lateral);
-        joins.push_str(&format!("\n) AS w{at} ON TRUE"));
+        joins = format!("{joins}\nLEFT JOIN LATERAL (\n{lateral}\n) AS w{at} ON TRUE");
     }
     format!("{columns}\n{joins}\nORDER BY a.{}", SQL.name(&asks.row))
 }
@@ -50,10 +48,10 @@ fn lateral(asks: &SqlAsks, view: &SqlView, known_at: KnownAt) -> String {
     }
     let mut order = format!("{event} DESC");
     if let Some(created) = &created {
-        order.push_str(&format!(", {created} DESC NULLS LAST"));
+        order = format!("{order}, {created} DESC NULLS LAST");
     }
     if let Some(place) = &view.place {
-        order.push_str(&format!(", {} DESC NULLS LAST", of(place)));
+        order = format!("{order}, {} DESC NULLS LAST", of(place));
     }
     format!(
         "  SELECT {event} AS e, {known} AS c{}\n  FROM {} AS f\n  WHERE {}\n  ORDER BY {order}\n  \

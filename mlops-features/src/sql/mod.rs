@@ -163,9 +163,9 @@ impl Winner {
         } else {
             "1 = 0".to_owned()
         };
-        let mut text = String::new();
+        let mut text = Vec::new();
         let mut add = |value: &str, name: &str| {
-            text.push_str(&format!(",\n  {value} AS {}", dialect.name(name)));
+            text.push(format!(",\n  {value} AS {}", dialect.name(name)));
         };
         for ((_, output), value) in view.columns.iter().zip(&self.values) {
             add(&format!("CASE WHEN {expired} THEN NULL ELSE {value} END"), output);
@@ -178,6 +178,6 @@ impl Winner {
         for (value, suffix) in own.into_iter().zip(STATUSES) {
             add(value, &format!("{}{suffix}", view.name));
         }
-        text
+        text.concat()
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn statement(
         };
         columns.push_str(&winner.columns(sql, asks, view));
         let row = sql.name(&asks.row);
-        joins.push_str(&format!("\nLEFT JOIN w{at} ON w{at}.kind = 1 AND w{at}.r = a.{row}"));
+        joins = format!("{joins}\nLEFT JOIN w{at} ON w{at}.kind = 1 AND w{at}.r = a.{row}");
     }
     let with = if with.is_empty() { String::new() } else { format!("WITH {}\n", with.join(", ")) };
     format!("{with}{columns}\n{joins}\nORDER BY a.{}", sql.name(&asks.row))

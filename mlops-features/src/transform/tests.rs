@@ -178,7 +178,8 @@ fn columns_of_the_request_are_brought_to_their_type_without_loss() {
     let transform = OnDemand::new("t").unwrap().request("n", T::Int);
     let transform = transform.expr("more", T::Int, "n + 1").unwrap();
     let none = Functions::new();
-    let compiled = Compiled::new(&[transform.clone()], &Schema::empty(), &none).unwrap();
+    let compiled =
+        Compiled::new(std::slice::from_ref(&transform), &Schema::empty(), &none).unwrap();
     let eval = |compiled: &Compiled, column: ArrayRef| {
         compiled.eval(&RecordBatch::try_from_iter([("n", column)]).unwrap())
     };

@@ -247,7 +247,9 @@ mod tests {
 
     fn sum(values: &[f64]) -> Exact {
         let mut sum = Exact::default();
-        values.iter().for_each(|value| sum.add(*value));
+        for value in values {
+            sum.add(*value);
+        }
         sum
     }
 

@@ -88,6 +88,7 @@ enum Bits {
 }
 
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_field_names, reason = "an event's time is called so everywhere")]
 struct Event {
     key: i64,
     event_time: i64,
@@ -161,8 +162,8 @@ fn scan(segment: &[Event], cut: usize) -> Vec<RecordBatch> {
 /// What the definition says, by brute force.
 fn oracle(feature: &Feature, events: &[&Event], t: i64) -> Bits {
     let aggregate = feature.aggregate.unwrap();
-    let (w, r) = (aggregate.window.micros(), aggregate.resolution().micros());
-    let start = (t - w).div_euclid(r) * r;
+    let resolution = aggregate.resolution().micros();
+    let start = (t - aggregate.window.micros()).div_euclid(resolution) * resolution;
     let mut rows: Vec<_> = events.iter().filter(|event| event.event_time >= start).collect();
     rows.sort_by_key(|event| event.order());
     let Some(column) = &feature.column else { return Bits::Word(rows.len() as i64) };
@@ -183,7 +184,9 @@ fn oracle(feature: &Feature, events: &[&Event], t: i64) -> Bits {
     };
     let exact = || {
         let mut sum = Exact::default();
-        cells.iter().for_each(|cell| sum.add(float(cell)));
+        for cell in &cells {
+            sum.add(float(cell));
+        }
         sum
     };
     let whole = || -> i128 {
@@ -211,12 +214,12 @@ fn oracle(feature: &Feature, events: &[&Event], t: i64) -> Bits {
         F::Sum => i64::try_from(whole()).map_or(Bits::Null, Bits::Word),
         F::Mean if is_float => out(exact().mean(n as u64)),
         F::Mean => out(whole() as f64 / n as f64),
-        f => {
+        extreme => {
             let mut cells = cells.clone();
             cells.sort_by_key(|cell| ordered(cell));
-            match if f == F::Min { cells[0] } else { cells[n - 1] } {
+            match if extreme == F::Min { cells[0] } else { cells[n - 1] } {
                 Bits::Word(_) if is_float => {
-                    out(float(if f == F::Min { cells[0] } else { cells[n - 1] }))
+                    out(float(if extreme == F::Min { cells[0] } else { cells[n - 1] }))
                 }
                 cell => cell.clone(),
             }
@@ -406,9 +409,9 @@ proptest! {
         let columns: Vec<_> = columns.into_iter().map(Filling::finish).collect();
         prop_assert_eq!(offline.rows, statuses);
         for ((feature, offline), online) in features().iter().zip(&offline.columns).zip(&columns) {
-            for row in 0..rows.len() {
+            for (row, asked) in rows.iter().enumerate() {
                 prop_assert_eq!(
-                    bits(offline, row), bits(online, row), "{:?} {:?}", feature, rows[row]
+                    bits(offline, row), bits(online, row), "{:?} {:?}", feature, asked
                 );
             }
             prop_assert_eq!(offline.data_type(), &feature.data_type.arrow());

@@ -1,10 +1,11 @@
 //! DuckDB in a Python environment that is made once, and a PostgreSQL server of this test's own.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
+use std::sync::Mutex;
 
 use mlops_features::sql::Dialect;
 use serde_json::{Value, json};
@@ -31,8 +32,10 @@ pub(crate) trait Engine {
     fn run(&self, statements: &[String], query: &str) -> Vec<Cells>;
 }
 
+/// One Python that answers a line with a line.
 pub(crate) struct DuckDb {
-    python: PathBuf,
+    child: Child,
+    pipes: Mutex<(ChildStdin, BufReader<ChildStdout>)>,
 }
 
 fn tests() -> PathBuf {
@@ -72,7 +75,19 @@ impl DuckDb {
             done(Command::new(&python).args(pip).arg(&requirements))?;
             fs::write(complete, wanted).expect("the mark is written");
         }
-        Ok(Self { python })
+        let mut command = Command::new(python);
+        command.arg(tests().join("duck.py")).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("Python starts");
+        let input = child.stdin.take().expect("a pipe");
+        let output = BufReader::new(child.stdout.take().expect("a pipe"));
+        Ok(Self { child, pipes: Mutex::new((input, output)) })
+    }
+}
+
+impl Drop for DuckDb {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -89,16 +104,12 @@ impl Engine for DuckDb {
     }
 
     fn run(&self, statements: &[String], query: &str) -> Vec<Cells> {
-        let mut command = Command::new(&self.python);
-        command.arg(tests().join("duck.py")).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().expect("Python starts");
-        let work = json!({ "statements": statements, "query": query }).to_string();
-        let mut input = child.stdin.take().expect("a pipe");
-        input.write_all(work.as_bytes()).expect("the work is read");
-        drop(input);
-        let output = child.wait_with_output().expect("Python ends");
-        assert!(output.status.success(), "{query}");
-        let rows: Vec<Vec<Value>> = serde_json::from_slice(&output.stdout).expect("rows");
+        let mut pipes = self.pipes.lock().expect("no panic");
+        let (input, output) = &mut *pipes;
+        writeln!(input, "{}", json!({ "statements": statements, "query": query })).expect("a pipe");
+        let mut line = String::new();
+        output.read_line(&mut line).expect("a pipe");
+        let rows: Vec<Vec<Value>> = serde_json::from_str(&line).expect(query);
         let cell = |value: Value| match value {
             Value::Null => None,
             Value::String(text) => Some(text),

@@ -33,7 +33,7 @@ pub(crate) fn random_history<E: Engine>(engine: &E) {
         ((seed >> 33) % end as u64) as i64
     };
     let second = 1_000_000_000;
-    let mut key = |below: &mut dyn FnMut(i64) -> i64| {
+    let key = |below: &mut dyn FnMut(i64) -> i64| {
         let text = ["", "a", "a'b", "\"\\"][below(4) as usize].to_owned();
         let number = if below(30) == 0 { Part::Null } else { Part::Int(below(10)) };
         vec![number, Part::Text(text)]
@@ -93,7 +93,7 @@ fn answers<E: Engine>(
         row: "row".to_owned(),
         time: "time".to_owned(),
     };
-    let sql = point_in_time_sql(E::DIALECT, &asks, &views, known_at).unwrap();
+    let sql = point_in_time_sql(E::DIALECT, &asks, &views, known_at).expect("a statement");
     let columns = (0..views.len()).map(|at| {
         let (event, created) = (
             E::micros(&format!("\"view {at}__event_time\"")),

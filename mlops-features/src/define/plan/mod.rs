@@ -18,16 +18,16 @@ use super::differences;
 
 /// A model version and the service that it uses, as the registry of models knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ModelUse {
+pub struct ModelUse {
     /// Who: `churn/7 in Production`.
-    pub(crate) name: String,
+    pub name: String,
     /// What it uses.
-    pub(crate) service: ServiceRef,
+    pub service: ServiceRef,
 }
 
 impl ModelUse {
     /// A model version that uses a service.
-    pub(crate) fn new(name: impl Into<String>, service: ServiceRef) -> Self {
+    pub fn new(name: impl Into<String>, service: ServiceRef) -> Self {
         Self { name: name.into(), service }
     }
 }

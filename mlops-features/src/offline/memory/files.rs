@@ -60,7 +60,8 @@ fn batches(path: &Path) -> Result<Vec<RecordBatch>> {
             .with("file", path.display())
             .with_source(error)
     };
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file).and_then(|reader| reader.build());
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file)
+        .and_then(ParquetRecordBatchReaderBuilder::build);
     let reader = reader.map_err(|error| corrupt(error.into()))?;
     reader.map(|batch| batch.map_err(|error| corrupt(error.into()))).collect()
 }

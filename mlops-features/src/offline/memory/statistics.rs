@@ -17,7 +17,7 @@ pub(super) fn segment(path: String, rows: &Rows) -> Segment {
         hasher.update(&rows.seqs[row].to_le_bytes());
     }
     let arrays = rows.key_columns.iter().chain(rows.columns.iter().map(|(_, column)| column));
-    let bytes: usize = arrays.map(|array| array.get_array_memory_size()).sum();
+    let bytes: usize = arrays.map(Array::get_array_memory_size).sum();
     let digest = Digest(hasher.finalize().into());
     let mut segment = Segment::new(path, digest, bytes as u64, rows.len() as u64);
     let seqs = rows.seqs.iter();
@@ -37,7 +37,7 @@ fn bounds(ticks: &[Option<Tick>]) -> (i64, i64) {
 
 fn column_of(name: &str, column: &ArrayRef) -> SegmentColumn {
     let mut found = SegmentColumn::default();
-    found.name = name.to_owned();
+    name.clone_into(&mut found.name);
     found.nulls = column.null_count() as u64;
     if !column.data_type().is_numeric() {
         return found;

@@ -11,9 +11,9 @@ use mlops_core::registry::Catalog;
 use mlops_core::time::{Clock, ManualClock};
 use mlops_testkit::Absent;
 use mlops_testkit::features::offline::{OfflineFixture, OfflineOpened, WriteFile};
+use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::arrow::ArrowWriter;
 use tempfile::TempDir;
 

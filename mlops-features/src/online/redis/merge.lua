@@ -2,18 +2,18 @@
 --
 -- KEYS: the hash of tables, then the key of each row; a key may come twice.
 -- ARGV: the table, now (8 bytes, as in an order), when each entry may be forgotten (6 bytes each,
--- milliseconds since 1970, big endian, 0 for never; empty if none may), then for each row the entry
--- that it makes alone.
+-- milliseconds since 1970, big endian, 0 for never; empty if none may), how many rows an entry may have,
+-- then for each row the entry that it makes alone.
 -- Returns changed, stale, problem (0 none, 1 no entry, 2 a newer version, 3 too many rows wait) and
 -- the row that has it.
 --
 -- Orders are compared as numbers of 32 bits: `<` of strings follows the server's locale.
 
-local MAX_ROWS = 65
 local unpack_at, byte, sub = struct.unpack, string.byte, string.sub
 local call = redis.call
 local now1, now2 = unpack_at('>I4I4', ARGV[2])
 local expiries = ARGV[3]
+local max_rows = tonumber(ARGV[4])
 local clock
 
 local function server_millis()
@@ -90,7 +90,7 @@ local function merge(old, new)
   end
   if place < current then return nil, false end
   local count = #rows - current + 1
-  if count > MAX_ROWS then return nil, false, 3 end
+  if count > max_rows then return nil, false, 3 end
   if count == 1 then return new, true end
   local parts = { string.char(1, count) }
   for row = current, #rows do
@@ -140,7 +140,7 @@ end
 call('HSETNX', KEYS[1], ARGV[1], '')
 local changed, stale = 0, 0
 for row = 1, #KEYS - 1 do
-  local key, new = KEYS[row + 1], ARGV[row + 3]
+  local key, new = KEYS[row + 1], ARGV[row + 4]
   local old = call('GET', key)
   if not old then
     set(key, new, forget_at(row))

@@ -24,7 +24,7 @@ const IN_FLIGHT: usize = 4;
 /// Longest key.
 const KEY_MOST: usize = 64 * 1024;
 /// Longest payload, so that an entry with all rows that may wait is within what the server allows.
-const PAYLOAD_MOST: usize = 4 * 1024 * 1024;
+const PAYLOAD_MOST: usize = 2 * 1024 * 1024;
 const OPERATION: &str = "features.online.write";
 
 /// One call's rows, and what was answered so far.
@@ -60,7 +60,7 @@ impl<'a> Writing<'a> {
                     .with("table", table)
                     .with("key_bytes", row.key.len())
                     .with("payload_bytes", row.payload.len())
-                    .with_hint("keys have at most 64 KiB and payloads 4 MiB"));
+                    .with_hint("keys have at most 64 KiB and payloads 2 MiB"));
             }
         }
         Ok(Self {
@@ -159,7 +159,7 @@ impl<'a> Writing<'a> {
         }
         let request = &mut self.request;
         request.clear();
-        request.command(3 + 1 + rows.len() + 3 + rows.len());
+        request.command(3 + 1 + rows.len() + 4 + rows.len());
         if let Some(sha) = sha {
             request.argument(&[b"EVALSHA"]);
             request.argument(&[sha.as_bytes()]);
@@ -175,6 +175,7 @@ impl<'a> Writing<'a> {
         request.argument(&[self.table.as_bytes()]);
         request.argument(&[&self.now]);
         request.argument(&[&self.expiries]);
+        request.number(MAX_PENDING + 1);
         for row in rows {
             let length = (24 + row.payload.len() as u32).to_le_bytes();
             request.argument(&[&[ENTRY_VERSION, 1], &length, &row.order.to_bytes(), row.payload]);

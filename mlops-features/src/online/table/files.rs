@@ -102,7 +102,7 @@ impl TableFile {
         let reserved = match reserved {
             // The file system cannot reserve: writing zeros does it everywhere.
             Err(rustix::io::Errno::OPNOTSUPP) => {
-                let zeros = [0; 64 << 10];
+                let zeros = vec![0; 64 << 10];
                 (from..until).step_by(zeros.len()).try_for_each(|at| {
                     self.file.write_all_at(&zeros[..zeros.len().min(until - at)], at as u64)
                 })

@@ -21,7 +21,7 @@ const WORD: usize = size_of::<AtomicU64>();
 /// A shared mapping of a whole file.
 #[derive(Debug)]
 pub(super) struct Map {
-    map: MmapRaw,
+    pages: MmapRaw,
     len: usize,
     /// Where the bytes begin.
     heap: usize,
@@ -50,7 +50,7 @@ impl Map {
         };
         let map =
             if writable { options.map_raw(file)? } else { options.map_raw_read_only(file)? };
-        Ok(Self { map, len, heap, appending: writable.then(Mutex::default) })
+        Ok(Self { pages, len, heap, appending: writable.then(Mutex::default) })
     }
 
     /// The words. One that may only be read must not be stored to.
@@ -63,7 +63,7 @@ impl Map {
         //
         // As for any mapped database (LMDB, SQLite's shared memory): a foreign program that cuts the
         // file ends this process with SIGBUS.
-        unsafe { slice::from_raw_parts(self.map.as_ptr().cast(), self.heap / WORD) }
+        unsafe { slice::from_raw_parts(self.pages.as_ptr().cast(), self.heap / WORD) }
     }
 
     /// How far the bytes go at this moment.
@@ -93,7 +93,11 @@ impl Map {
         // other thread is here (`_one`), and no other process (the store's lock). `bytes` is borrowed from
         // elsewhere: from before the tail, from another mapping, or from memory.
         unsafe {
-            ptr::copy_nonoverlapping(bytes.as_ptr(), self.map.as_mut_ptr().add(start), bytes.len());
+            ptr::copy_nonoverlapping(
+                bytes.as_ptr(),
+                self.pages.as_mut_ptr().add(start),
+                bytes.len(),
+            );
         }
         self.words()[TAIL].store(end as u64, Ordering::Release);
         Some(start)
@@ -116,6 +120,6 @@ impl<'a> Tail<'a> {
         // SAFETY: `heap <= at` and `end <= tail <= len`, so the range is inside the mapping and behind the
         // words. What is before the tail is never written again, by any process (see `append`), so it may
         // be shared. The acquiring load of the tail makes what was written before it visible.
-        Some(unsafe { slice::from_raw_parts(self.map.map.as_ptr().add(at), len) })
+        Some(unsafe { slice::from_raw_parts(self.map.pages.as_ptr().add(at), len) })
     }
 }

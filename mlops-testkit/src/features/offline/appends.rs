@@ -235,7 +235,7 @@ async fn wrong_key(fixture: OfflineFixture, data_type: KeyType, keys: ArrayRef) 
         key: if data_type == KeyType::Int { build::int(1) } else { build::text("1") },
         ..row(1, 1, 1, 1)
     };
-    build::append(&*fixture.store, &table, &[good.clone()]).await;
+    build::append(&*fixture.store, &table, std::slice::from_ref(&good)).await;
     let times: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![1, 2]));
     let values: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
     let columns = [("k0", Arc::clone(&keys)), ("event_time", Arc::clone(&times)), (VALUE, values)];

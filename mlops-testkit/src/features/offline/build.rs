@@ -122,19 +122,15 @@ pub fn record(columns: Vec<(String, ArrayRef)>) -> RecordBatch {
 fn key_columns(table: &Table, keys: &[&[Part]], encoding: &Encoding) -> Vec<(String, ArrayRef)> {
     let column = |(at, key): (usize, &TableKey)| {
         let parts = keys.iter().map(|parts| &parts[at]);
-        let (plain, wanted): (ArrayRef, _) = match key.data_type {
-            KeyType::Int => {
-                let numbers =
-                    parts.map(|part| if let Part::Int(n) = part { Some(*n) } else { None });
-                (Arc::new(numbers.collect::<Int64Array>()), &encoding.ints)
-            }
-            _ => {
-                let texts = parts.map(|part| match part {
-                    Part::Text(text) => Some(text.as_str()),
-                    _ => None,
-                });
-                (Arc::new(texts.collect::<StringArray>()), &encoding.texts)
-            }
+        let number = |part: &Part| if let Part::Int(number) = part { Some(*number) } else { None };
+        let (plain, wanted): (ArrayRef, _) = if key.data_type == KeyType::Int {
+            (Arc::new(parts.map(number).collect::<Int64Array>()), &encoding.ints)
+        } else {
+            let texts = parts.map(|part| match part {
+                Part::Text(text) => Some(text.as_str()),
+                _ => None,
+            });
+            (Arc::new(texts.collect::<StringArray>()), &encoding.texts)
         };
         (key.name.clone(), cast(&plain, wanted).unwrap())
     };
@@ -239,7 +235,7 @@ pub type Scanned = (Option<i64>, i64, Option<i64>, u64, Option<i64>);
 pub fn scanned(batches: &[RecordBatch]) -> Vec<Scanned> {
     let mut rows = Vec::new();
     for batch in batches {
-        let number = |name: &str| batch.column_by_name(name).map(|c| Arc::clone(c));
+        let number = |name: &str| batch.column_by_name(name).map(Arc::clone);
         let keys = number("k0").filter(|keys| *keys.data_type() == DataType::Int64);
         let seqs: UInt64Array = number(Table::SEQ).unwrap().as_primitive::<UInt64Type>().clone();
         let micros =

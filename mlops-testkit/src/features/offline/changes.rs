@@ -192,7 +192,7 @@ async fn an_erasure_says_what_it_did(fixture: OfflineFixture) {
     assert!(!erased.rewritten.is_empty());
     for (old, new) in &erased.rewritten {
         assert!(was(old) && !is(old), "{old} was, and is no more");
-        assert!(new.as_ref().is_none_or(|new| is(new)), "{new:?} is there");
+        assert!(new.as_ref().is_none_or(is), "{new:?} is there");
         assert!(erased.deleted.contains(old), "{old} was deleted");
     }
 }

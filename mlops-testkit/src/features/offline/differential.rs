@@ -97,7 +97,7 @@ impl History {
                 .collect::<Vec<_>>()
         };
 
-        let parts = (0..1 + dice.below(4)).map(|_| group(dice)).collect();
+        let parts = (0..=dice.below(4)).map(|_| group(dice)).collect();
         let fine = dice.one_in(3);
         let ask = |dice: &mut Dice| Ask {
             key: {

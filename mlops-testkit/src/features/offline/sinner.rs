@@ -117,7 +117,9 @@ impl OfflineStore for Sinner {
             OfflineSin::GuessesKeys => probe.keys = guess(table, &probe.keys),
             OfflineSin::TruncatesAsks => {
                 let micros = DataType::Timestamp(TimeUnit::Microsecond, None);
-                if matches!(probe.times.data_type(), DataType::Timestamp(..)) {
+                let fine =
+                    |unit: &DataType| matches!(unit, DataType::Timestamp(TimeUnit::Nanosecond, _));
+                if fine(probe.times.data_type()) {
                     probe.times = cast(&probe.times, &micros).unwrap();
                 }
             }
