@@ -329,10 +329,10 @@ async fn online_store(url: &BackendUrl) -> Result<Arc<dyn OnlineStore>> {
     match url.scheme() {
         #[cfg(feature = "redis")]
         "redis" | "rediss" => {
-            let options = mlops_features::online::redis::RedisOptions::default();
+            let options = mlops_features::online::RedisOptions::default();
             let exposed = url.expose().map(|url| url.to_string()).unwrap_or_default();
             let exposed = mlops_core::Secret::new(exposed);
-            let store = mlops_features::online::redis::RedisOnline::connect(&exposed, options).await?;
+            let store = mlops_features::online::RedisOnline::connect(&exposed, options).await?;
             Ok(Arc::new(store))
         }
         other => Err(Error::new(

@@ -10,6 +10,7 @@ pub mod codec;
 mod define;
 pub mod feast;
 mod features;
+pub mod files;
 mod join;
 pub mod offline;
 pub mod online;

@@ -1,10 +1,13 @@
 //! The promise of the feature store: what is answered online at an instant is what is answered offline for
 //! it, bit for bit and status for status, whatever order rows were written in.
 
+#![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
+
 use std::sync::Arc;
-#[cfg(feature = "embedded")]
+#[cfg(any(feature = "embedded", feature = "redis"))]
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use bytes::Bytes;
 use futures::executor::block_on;
 use mlops_core::arrow::array::{
     Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray,
@@ -12,8 +15,9 @@ use mlops_core::arrow::array::{
 };
 use mlops_core::arrow::datatypes::Float64Type;
 use mlops_core::features::{
-    Append, Definitions, EntityRows, FeatureStore, Historical, Materialize, OfflineStore,
-    OnlineStore, ServiceRef, Status,
+    Append, Definitions, EntityRows, FeatureStore, Historical, KeyBatch, LocalTable, Materialize,
+    OfflineStore, OnlineRow, OnlineStore, OnlineWritten, ServiceRef, Status, TableId, TableRead,
+    Watermark,
 };
 use mlops_core::time::{Clock, ManualClock};
 use mlops_core::{Key, Result};
@@ -85,14 +89,13 @@ enum Step {
 }
 
 fn write() -> impl Strategy<Value = Write> {
-    (0..3_i64, 0..14_i64, proptest::option::of(0..10_i64), proptest::option::of(-3..4_i32)).prop_map(
-        |(key, event, created, value)| Write {
+    (0..3_i64, 0..14_i64, proptest::option::of(0..10_i64), proptest::option::of(-3..4_i32))
+        .prop_map(|(key, event, created, value)| Write {
             key,
             event,
             created,
             value: value.map(|value| f64::from(value) * 0.1),
-        },
-    )
+        })
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -113,10 +116,18 @@ fn stats(rows: &[Write]) -> RecordBatch {
     };
     let city = rows.iter().map(|row| row.value.map(|v| if v > 0.0 { "Zürich" } else { "" }));
     RecordBatch::try_from_iter_with_nullable([
-        ("driver_id", Arc::new(rows.iter().map(|r| Some(r.key)).collect::<Int64Array>()) as ArrayRef, true),
+        (
+            "driver_id",
+            Arc::new(rows.iter().map(|r| Some(r.key)).collect::<Int64Array>()) as ArrayRef,
+            true,
+        ),
         ("event_time", times(&|row| Some(row.event)), true),
         ("created", times(&|row| row.created), true),
-        ("trips", Arc::new(rows.iter().map(|r| Some(r.event * 10 + r.key)).collect::<Int64Array>()), true),
+        (
+            "trips",
+            Arc::new(rows.iter().map(|r| Some(r.event * 10 + r.key)).collect::<Int64Array>()),
+            true,
+        ),
         ("rating", Arc::new(rows.iter().map(|r| r.value).collect::<Float64Array>()), true),
         ("city", Arc::new(city.collect::<StringArray>()), true),
     ])
@@ -279,18 +290,17 @@ fn bits(column: &ArrayRef) -> Vec<Option<String>> {
         .map(|row| {
             column.is_valid(row).then(|| match column.as_primitive_opt::<Float64Type>() {
                 Some(floats) => format!("{:x}", floats.value(row).to_bits()),
-                None => mlops_core::arrow::util::display::array_value_to_string(column, row).unwrap(),
+                None => {
+                    mlops_core::arrow::util::display::array_value_to_string(column, row).unwrap()
+                }
             })
         })
         .collect()
 }
 
-fn random_histories(
-    cases: u32,
-    online: impl Fn() -> Arc<dyn OnlineStore>,
-    segments: bool,
-) {
-    let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
+fn random_histories(cases: u32, online: impl Fn() -> Arc<dyn OnlineStore>, segments: bool) {
+    let mut runner =
+        TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
     let steps = proptest::collection::vec(step(), 1..10);
     runner
         .run(&(steps, any::<u8>()), |(steps, _)| {
@@ -338,4 +348,88 @@ fn segments_and_the_embedded_table_answer_alike() {
         Arc::new(EmbeddedOnline::open(place, clock).unwrap())
     };
     random_histories(40, online, true);
+}
+
+#[cfg(feature = "redis")]
+#[test]
+fn segments_and_redis_answer_alike() {
+    use mlops_core::Secret;
+    use mlops_features::online::{RedisOnline, RedisOptions};
+    use mlops_testkit::redis::RedisServer;
+
+    let server = match RedisServer::start() {
+        Ok(server) => server,
+        Err(absent) if !mlops_testkit::strict() => return println!("ignored: {absent}"),
+        Err(absent) => panic!("{absent}"),
+    };
+    let number = AtomicU32::new(0);
+    let online = || -> Arc<dyn OnlineStore> {
+        let prefix = format!("history{}", number.fetch_add(1, Ordering::Relaxed));
+        let options = RedisOptions::default().with_prefix(&prefix);
+        let url = Secret::new(server.url());
+        Arc::new(block_on(RedisOnline::connect(&url, options)).unwrap())
+    };
+    random_histories(40, online, true);
+}
+
+#[test]
+fn a_store_that_loses_corrections_is_found() {
+    let lost = std::panic::catch_unwind(|| {
+        random_histories(60, || Arc::new(LastArrivalWins(MemoryOnline::new())), false);
+    });
+    assert!(lost.is_err(), "the test above would not see a store that answers otherwise");
+}
+
+/// An online store in which whatever comes last is the answer.
+#[derive(Debug)]
+struct LastArrivalWins(MemoryOnline);
+
+#[async_trait::async_trait]
+impl OnlineStore for LastArrivalWins {
+    fn capability(&self) -> mlops_core::Capability {
+        self.0.capability()
+    }
+
+    fn local(&self, table: &TableId) -> Result<Option<Arc<dyn LocalTable>>> {
+        self.0.local(table)
+    }
+
+    async fn read(&self, reads: &[TableRead<'_>]) -> Result<Vec<Vec<Option<Bytes>>>> {
+        self.0.read(reads).await
+    }
+
+    async fn write(
+        &self,
+        table: &TableId,
+        rows: &[OnlineRow<'_>],
+        now: i64,
+    ) -> Result<OnlineWritten> {
+        for row in rows {
+            let mut key = KeyBatch::new();
+            key.push(row.key)?;
+            self.0.erase(table, &key).await?;
+            self.0.write(table, &[*row], now).await?;
+        }
+        Ok(OnlineWritten { changed: rows.len() as u64, stale: 0 })
+    }
+
+    async fn watermark(&self, table: &TableId) -> Result<Watermark> {
+        self.0.watermark(table).await
+    }
+
+    async fn advance(&self, table: &TableId, expected: Watermark, next: Watermark) -> Result<()> {
+        self.0.advance(table, expected, next).await
+    }
+
+    async fn erase(&self, table: &TableId, keys: &KeyBatch) -> Result<u64> {
+        self.0.erase(table, keys).await
+    }
+
+    async fn tables(&self) -> Result<Vec<TableId>> {
+        self.0.tables().await
+    }
+
+    async fn drop_table(&self, table: &TableId) -> Result<()> {
+        self.0.drop_table(table).await
+    }
 }

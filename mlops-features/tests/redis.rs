@@ -1,7 +1,7 @@
 //! The online store in Redis, on a real server: what the cases of the contract do not ask.
 
 // Helpers outside of `#[test]` functions assert too.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
 #[path = "redis/access.rs"]
 mod access;

@@ -194,6 +194,8 @@ pub struct Scan {
     pub segment: Option<String>,
     /// Only rows of a greater `seq`.
     pub after_seq: Option<u64>,
+    /// Only rows of a lower `seq`: those of the log as it was before this one came.
+    pub before_seq: Option<u64>,
     /// Only rows of event times from here, in microseconds since 1970.
     pub from: Option<i64>,
     /// Only rows of event times before this.
@@ -230,6 +232,9 @@ pub struct Probe {
     pub columns: Vec<String>,
     /// The manifest's position; the last, if not said.
     pub position: Option<u64>,
+    /// Only rows of a lower `seq` answer: the answer of the log as it was before this one came, whatever
+    /// was compacted since.
+    pub before_seq: Option<u64>,
     /// Threads that read; 0 for as many as the machine has.
     pub threads: usize,
     /// Who is told how far it is.
@@ -244,6 +249,7 @@ impl Debug for Probe {
             .field("known_at", &self.known_at)
             .field("columns", &self.columns)
             .field("position", &self.position)
+            .field("before_seq", &self.before_seq)
             .finish_non_exhaustive()
     }
 }
@@ -258,6 +264,7 @@ impl Probe {
             known_at: KnownAt::Now,
             columns,
             position: None,
+            before_seq: None,
             threads: 1,
             progress: None,
         }

@@ -17,32 +17,13 @@ const STATUS_COLUMNS: [&str; 3] = ["status", "event_time", "created"];
 
 /// A column of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct OutputColumn {
+pub(super) struct OutputColumn {
     /// Its name.
-    pub(crate) name: String,
+    pub(super) name: String,
     /// Its type.
-    pub(crate) data_type: FeatureType,
-    /// Where it comes from.
-    pub(crate) origin: Origin,
-}
-
-/// Where a column of an answer comes from, by places in the service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Origin {
-    /// The service's `use_`th view, the `feature`th feature that it uses of it.
-    View {
-        /// Which use of a view.
-        use_: usize,
-        /// Which of the features that are used.
-        feature: usize,
-    },
-    /// The service's `transform`th transform, its `feature`th feature.
-    OnDemand {
-        /// Which transform.
-        transform: usize,
-        /// Which of its features.
-        feature: usize,
-    },
+    data_type: FeatureType,
+    /// Which of the service's views it comes from; none, if a transform makes it.
+    view: Option<usize>,
 }
 
 /// What a service's answer looks like.
@@ -81,15 +62,15 @@ impl Layout {
             layout.prefixes.push(used.prefix().clone());
             layout.add_keys(used, keys, problems);
             let features = used_features(used, view, problems);
-            for (feature, definition) in features.iter().enumerate() {
+            for definition in &features {
                 let name = if full_names {
                     format!("{}__{}", used.prefix(), definition.name)
                 } else {
                     definition.name.to_string()
                 };
-                let origin = Origin::View { use_: index, feature };
-                layout
-                    .add(OutputColumn { name, data_type: definition.data_type, origin }, problems);
+                let column =
+                    OutputColumn { name, data_type: definition.data_type, view: Some(index) };
+                layout.add(column, problems);
             }
             layout.features.push(features);
         }
@@ -110,8 +91,8 @@ impl Layout {
                 self.add_request(transform, field, problems);
             }
         }
-        for (index, transform) in transforms.iter().enumerate() {
-            for (feature, definition) in transform.features.iter().enumerate() {
+        for transform in transforms {
+            for definition in &transform.features {
                 // A feature sees what was made before it, by its own transform too.
                 let before = self.input_schema();
                 if let Some(text) = &definition.expr {
@@ -138,7 +119,7 @@ impl Layout {
                 let column = OutputColumn {
                     name: definition.name.to_string(),
                     data_type: definition.data_type,
-                    origin: Origin::OnDemand { transform: index, feature },
+                    view: None,
                 };
                 self.check_free(&column.name, problems);
                 self.add(column, problems);
@@ -162,16 +143,16 @@ impl Layout {
 
     fn add(&mut self, column: OutputColumn, problems: &mut Vec<String>) {
         if let Some(there) = self.columns.iter().find(|there| there.name == column.name) {
-            let of = |origin| match origin {
-                Origin::View { use_, .. } => format!("view `{}`", self.prefixes[use_]),
-                Origin::OnDemand { .. } => "an on-demand transform".to_owned(),
+            let of = |view: Option<usize>| match view {
+                Some(view) => format!("view `{}`", self.prefixes[view]),
+                None => "an on-demand transform".to_owned(),
             };
             problems.push(format!(
                 "column `{}` comes from {} and from {}; set `full_names: true`, or name the \
                  features that are wanted",
                 column.name,
-                of(there.origin),
-                of(column.origin)
+                of(there.view),
+                of(column.view)
             ));
         }
         self.columns.push(column);

@@ -13,7 +13,7 @@
 //! [`Registered`]: mlops_core::features::Registered
 
 mod apply;
-mod catalog;
+pub(super) mod catalog;
 mod check;
 mod differences;
 mod digest;
@@ -33,6 +33,7 @@ pub(crate) use self::apply::apply;
 pub(crate) use self::catalog::{load, set_policy};
 pub(crate) use self::lifecycle::set_state;
 pub(crate) use self::lineage::edges;
+pub(crate) use self::nearest::hint;
 pub(crate) use self::plan::plan;
 pub(crate) use self::resolve::{Resolved, ResolvedKey, ResolvedView, resolve_service};
 pub(crate) use self::search::{search, used_by};

@@ -11,7 +11,7 @@ pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> O
 }
 
 /// What to say of a name that is not there: the nearest one, or some of those that are.
-pub(super) fn hint<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+pub(crate) fn hint<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     const SHOWN: usize = 12;
     if let Some(near) = nearest(word, known.clone()) {
         return format!("did you mean `{near}`?");

@@ -17,7 +17,8 @@ use mlops_core::registry::{Catalog, Document, PutDocument};
 use mlops_core::time::{Instant, from_micros};
 use mlops_core::{Error, ErrorKind, Key, Result};
 
-use super::{Loaded, ModelUse};
+use super::ModelUse;
+use super::catalog::Loaded;
 
 const SHOP: &str = "
 entities:

@@ -6,7 +6,8 @@ use mlops_core::time::from_micros;
 use proptest::prelude::*;
 
 use super::{import, import_project};
-use crate::define::{Loaded, plan};
+use crate::define::catalog::Loaded;
+use crate::define::plan;
 
 /// Made by `benches/peers/features/make_feast_registry.py`.
 const REAL: &[u8] = include_bytes!("../../tests/data/feast_registry.db");

@@ -12,6 +12,7 @@ use mlops_core::{Error, Result};
 
 use super::Features;
 use super::online::online_table;
+use crate::define::hint;
 use crate::offline::coerce::coerce_keys;
 
 const OPERATION: &str = "features.erase";
@@ -24,7 +25,10 @@ impl Features {
     ) -> Result<Vec<Rewritten>> {
         let registered = self.load().await?;
         let known = registered.entities.get(entity).ok_or_else(|| {
-            Error::not_found(OPERATION, "no entity has this name").with("entity", entity)
+            let known = registered.entities.keys().map(FeatureName::as_str);
+            Error::not_found(OPERATION, "there is no such entity")
+                .with("entity", entity)
+                .with_hint(hint(entity, known))
         })?;
         let mut columns: Vec<ArrayRef> = Vec::new();
         let mut parts: Vec<TableKey> = Vec::new();

@@ -70,8 +70,14 @@ impl Features {
                 .as_ref()
                 .and_then(|receipt| receipt.tables.get(at))
                 .map(|t| t.position);
-            let ask =
-                Ask { keys, times: Arc::clone(&times), known_at, position, options: &options };
+            let ask = Ask {
+                keys,
+                times: Arc::clone(&times),
+                known_at,
+                position,
+                before_seq: None,
+                options: &options,
+            };
             let answer = self.ask(view, ask).await?;
             receipt.tables.push(self.read_of(view, &answer).await?);
             output.add(view, answer, options.statuses)?;
@@ -88,7 +94,8 @@ impl Features {
         Ok(TrainingSet::new(batch, receipt))
     }
 
-    async fn ask(&self, view: &ResolvedView, ask: Ask<'_>) -> Result<AsOf> {
+    /// What one view answers.
+    pub(crate) async fn ask(&self, view: &ResolvedView, ask: Ask<'_>) -> Result<AsOf> {
         if view.view.definition.is_aggregated() {
             return self.ask_windows(view, ask).await;
         }
@@ -97,6 +104,7 @@ impl Features {
         probe.visibility = visibility(view);
         probe.known_at = ask.known_at;
         probe.position = ask.position;
+        probe.before_seq = ask.before_seq;
         probe.threads = ask.options.threads;
         probe.progress.clone_from(&ask.options.progress);
         self.parts.offline.as_of(&view.view.table, probe).await
@@ -116,6 +124,7 @@ impl Features {
         let mut scan = Scan::default();
         scan.columns = Some(plan.columns());
         scan.position = matches!(table.source, Source::Log).then_some(position);
+        scan.before_seq = ask.before_seq;
         let boundary = view.view.definition.boundary;
         let mut join = WindowJoin::new(plan, &keys, &ask.times, boundary, ask.known_at)?;
         if let Some((from, until)) = join.range() {
@@ -131,18 +140,16 @@ impl Features {
 
     async fn read_of(&self, view: &ResolvedView, answer: &AsOf) -> Result<ReceiptTable> {
         let table = &view.view.table;
-        let digest = match &table.source {
-            Source::Files(urls) => Digest(*blake3::hash(urls.join("\n").as_bytes()).as_bytes()),
-            _ => {
-                let manifest =
-                    self.parts.offline.manifest(&table.id, Some(answer.position)).await?;
-                let mut hash = blake3::Hasher::new();
-                for segment in &manifest.segments {
-                    hash.update(&segment.digest.0);
-                }
-                Digest(*hash.finalize().as_bytes())
+        let mut hash = blake3::Hasher::new();
+        if let Source::Files(urls) = &table.source {
+            hash.update(urls.join("\n").as_bytes());
+        } else {
+            let position = Some(answer.position);
+            for segment in &self.parts.offline.manifest(&table.id, position).await?.segments {
+                hash.update(&segment.digest.0);
             }
-        };
+        }
+        let digest = Digest(*hash.finalize().as_bytes());
         let name = view.used.view.clone();
         Ok(ReceiptTable::new(name, table.id.clone(), answer.position, digest))
     }
@@ -157,12 +164,16 @@ impl Features {
 }
 
 /// What one view is asked.
-struct Ask<'a> {
-    keys: Vec<ArrayRef>,
-    times: ArrayRef,
-    known_at: KnownAt,
-    position: Option<u64>,
-    options: &'a Historical,
+pub(crate) struct Ask<'a> {
+    pub(crate) keys: Vec<ArrayRef>,
+    /// See [`instants`].
+    pub(crate) times: ArrayRef,
+    pub(crate) known_at: KnownAt,
+    pub(crate) position: Option<u64>,
+    /// Only rows of a lower `seq`.
+    pub(crate) before_seq: Option<u64>,
+    /// Threads and progress.
+    pub(crate) options: &'a Historical,
 }
 
 /// The columns of the answer, as they come.
@@ -222,7 +233,7 @@ impl Output {
     }
 }
 
-pub(super) fn whole(
+pub(crate) fn whole(
     fields: Vec<Arc<Field>>,
     columns: Vec<ArrayRef>,
     rows: usize,
@@ -232,12 +243,12 @@ pub(super) fn whole(
         .map_err(|e| internal(&e))
 }
 
-pub(super) fn internal(error: &arrow::error::ArrowError) -> Error {
+pub(crate) fn internal(error: &arrow::error::ArrowError) -> Error {
     Error::new(mlops_core::ErrorKind::Internal, OPERATION, error.to_string())
 }
 
 /// The key columns of a view from the rows that ask, brought to the keys' types.
-pub(super) fn key_columns(
+pub(crate) fn key_columns(
     operation: &'static str,
     batch: &RecordBatch,
     view: &ResolvedView,
@@ -272,7 +283,7 @@ pub(super) fn visibility(view: &ResolvedView) -> Visibility {
 }
 
 /// The instants of the rows that ask, of microseconds or nanoseconds, without nulls.
-fn instants(rows: &EntityRows) -> Result<ArrayRef> {
+pub(crate) fn instants(rows: &EntityRows) -> Result<ArrayRef> {
     let column = rows.batch.column_by_name(&rows.event_time).ok_or_else(|| {
         Error::invalid(OPERATION, "the rows that ask lack the column of instants")
             .with("column", &rows.event_time)
@@ -325,7 +336,7 @@ fn bucketed(
 }
 
 /// The distinct key columns of a service, by name, as one key a row.
-fn all_keys(batch: &RecordBatch, resolved: &Resolved) -> Result<KeyBatch> {
+pub(crate) fn all_keys(batch: &RecordBatch, resolved: &Resolved) -> Result<KeyBatch> {
     let mut columns = std::collections::BTreeMap::new();
     for view in &resolved.views {
         let arrays = key_columns(OPERATION, batch, view)?;

@@ -30,7 +30,8 @@ impl Features {
             views.extend(registered.views.values().filter(|r| active(r.state)));
         }
         for name in &what.views {
-            let record = registered.views.get(name).ok_or_else(|| unknown(OPERATION, name))?;
+            let record =
+                registered.views.get(name).ok_or_else(|| unknown(OPERATION, name, &registered))?;
             match record.state.at(self.now()) {
                 Lifecycle::Draft => {
                     return Err(refused(name, "the view is a draft")
@@ -107,7 +108,8 @@ impl Features {
     ) -> Result<Pushed> {
         let operation = "features.push";
         let registered = self.load().await?;
-        let record = registered.views.get(name).ok_or_else(|| unknown(operation, name))?;
+        let record =
+            registered.views.get(name).ok_or_else(|| unknown(operation, name, &registered))?;
         if record.state.at(self.now()) == Lifecycle::Draft {
             return Err(Error::new(ErrorKind::Denied, operation, "the view is a draft")
                 .with("view", name)

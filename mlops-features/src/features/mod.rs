@@ -22,7 +22,7 @@ use mlops_core::Result;
 use mlops_core::features::{
     Append, Appended, ApplyPlan, Definitions, EntityRows, FeatureName, FeatureStore, Historical,
     Lag, Lifecycle, Materialize, Materialized, OfflineStore, OnlineAnswer, OnlineStore, Pushed,
-    Registered, Rewritten, ServiceRef, TrainingSet,
+    Registered, Rewritten, ServiceRef, Span, TrainingSet,
 };
 use mlops_core::journal::Actor;
 use mlops_core::lineage::Lineage;
@@ -48,6 +48,7 @@ struct Parts {
     online: Arc<dyn OnlineStore>,
     clock: Arc<dyn Clock>,
     functions: Functions,
+    forget: Option<Span>,
 }
 
 impl Features {
@@ -58,7 +59,8 @@ impl Features {
         online: Arc<dyn OnlineStore>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let parts = Parts { offline, online, clock, functions: Functions::default() };
+        let parts =
+            Parts { offline, online, clock, functions: Functions::default(), forget: None };
         Self { catalog, lineage: None, parts: Arc::new(parts) }
     }
 
@@ -69,15 +71,17 @@ impl Features {
     }
 
     /// Gives on-demand transforms the functions of the program.
-    pub fn with_functions(self, functions: Functions) -> Self {
-        let Parts { offline, online, clock, .. } = &*self.parts;
-        let parts = Parts {
-            offline: Arc::clone(offline),
-            online: Arc::clone(online),
-            clock: Arc::clone(clock),
-            functions,
-        };
-        Self { parts: Arc::new(parts), ..self }
+    pub fn with_functions(mut self, functions: Functions) -> Self {
+        self.parts = Arc::new(Parts { functions, ..self.parts.copy() });
+        self
+    }
+
+    /// Lets an online store that forgets by itself (Redis) forget a key so long after its rows are too old to
+    /// answer. Such a key is `NotFound` from then on, no longer `Expired`; its values are null either way.
+    /// Without, nothing is forgotten.
+    pub fn forgetting(mut self, after: Span) -> Self {
+        self.parts = Arc::new(Parts { forget: Some(after), ..self.parts.copy() });
+        self
     }
 
     /// The rows that were written.
@@ -90,8 +94,20 @@ impl Features {
         &self.parts.online
     }
 
-    fn now(&self) -> Instant {
+    pub(crate) fn now(&self) -> Instant {
         self.parts.clock.now()
+    }
+}
+
+impl Parts {
+    fn copy(&self) -> Self {
+        Self {
+            offline: Arc::clone(&self.offline),
+            online: Arc::clone(&self.online),
+            clock: Arc::clone(&self.clock),
+            functions: self.functions.clone(),
+            forget: self.forget,
+        }
     }
 }
 

@@ -128,7 +128,7 @@ fn prepared(registered: &Registered, view: &ResolvedView) -> Result<PreparedView
 
 /// Where the online store keeps a view: aggregated views by version, because their states are made of
 /// their windows.
-pub(super) fn online_table(version: &ViewVersion) -> TableId {
+pub(crate) fn online_table(version: &ViewVersion) -> TableId {
     if version.definition.is_aggregated() {
         TableId::windows(&version.definition.name, version.version)
     } else {
@@ -147,7 +147,7 @@ pub(super) fn codec_of(record: &ViewRecord, version: &ViewVersion) -> Result<Row
 
 impl Features {
     /// The transforms of a service, over what its views answer and what a request has.
-    pub(super) fn compiled(&self, resolved: &Resolved) -> Result<Option<Compiled>> {
+    pub(crate) fn compiled(&self, resolved: &Resolved) -> Result<Option<Compiled>> {
         let on_demand = &resolved.version.on_demand;
         if on_demand.is_empty() {
             return Ok(None);
@@ -160,7 +160,7 @@ impl Features {
 }
 
 /// A batch with the columns that transforms make of `inputs` behind its own.
-pub(super) fn with_computed(
+pub(crate) fn with_computed(
     compiled: &Compiled,
     batch: &RecordBatch,
     inputs: &RecordBatch,
@@ -172,7 +172,7 @@ pub(super) fn with_computed(
 }
 
 /// The features, and the columns of the request that are not called as one of them.
-fn beside(features: &RecordBatch, request: &RecordBatch) -> Result<RecordBatch> {
+pub(crate) fn beside(features: &RecordBatch, request: &RecordBatch) -> Result<RecordBatch> {
     let mut fields: Vec<FieldRef> = features.schema().fields().iter().cloned().collect();
     let mut columns = features.columns().to_vec();
     for (field, column) in request.schema().fields().iter().zip(request.columns()) {

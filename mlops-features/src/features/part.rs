@@ -26,10 +26,6 @@ const OPERATION: &str = "features.materialize";
 /// Rows that are written in one call: enough to spread the cost of a round trip and of a lock.
 const ROWS: usize = 4_096;
 
-/// How long after its time is over a row may be kept by a store that forgets by itself: the clocks of
-/// readers differ.
-const GRACE_SECONDS: i64 = 3_600;
-
 /// Writes what it reads of one view's log.
 pub(super) struct Part<'a> {
     features: &'a Features,
@@ -167,7 +163,7 @@ impl<'a> Part<'a> {
                 key: key.key(),
                 order: folded.order,
                 payload: &folded.payload,
-                expires: Some(seconds(folded.empty_from)),
+                expires: self.forgotten(folded.empty_from),
             })
             .collect();
         self.put(&rows, report).await
@@ -182,13 +178,14 @@ impl<'a> Part<'a> {
     }
 
     fn expires(&self, event_time: i64) -> Option<i64> {
-        (self.ttl > 0).then(|| seconds(event_time.saturating_add(self.ttl)))
+        (self.ttl > 0).then(|| self.forgotten(event_time.saturating_add(self.ttl))).flatten()
     }
-}
 
-/// The second from which on what ends at `micros` may be forgotten.
-fn seconds(micros: i64) -> i64 {
-    micros.div_euclid(1_000_000).saturating_add(GRACE_SECONDS)
+    /// The second from which on what is of no use after `micros` may be forgotten, if anything may.
+    fn forgotten(&self, micros: i64) -> Option<i64> {
+        let after = self.features.parts.forget?.micros();
+        Some(micros.saturating_add(after).div_euclid(1_000_000).saturating_add(1))
+    }
 }
 
 /// The places of a batch's rows in the order of writes.

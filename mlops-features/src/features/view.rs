@@ -24,7 +24,7 @@ pub struct ServiceShape {
 }
 
 impl Features {
-    pub(super) async fn load(&self) -> Result<Registered> {
+    pub(crate) async fn load(&self) -> Result<Registered> {
         Ok(define::load(&*self.catalog).await?.registered)
     }
 
@@ -35,7 +35,8 @@ impl Features {
         view: &FeatureName,
     ) -> Result<ViewVersion> {
         let registered = self.load().await?;
-        let record = registered.views.get(view).ok_or_else(|| unknown(operation, view))?;
+        let record =
+            registered.views.get(view).ok_or_else(|| unknown(operation, view, &registered))?;
         if record.state.at(self.now()) == Lifecycle::Retired {
             return Err(Error::new(ErrorKind::Denied, operation, "the view is retired")
                 .with("view", view)
@@ -75,7 +76,7 @@ impl Features {
     pub async fn used_by(&self, view: &FeatureName, feature: Option<&str>) -> Result<Vec<Used>> {
         let registered = self.load().await?;
         if !registered.views.contains_key(view) {
-            return Err(unknown("features.used_by", view));
+            return Err(unknown("features.used_by", view, &registered));
         }
         Ok(define::used_by(&registered, view, feature))
     }
@@ -103,8 +104,12 @@ impl Features {
     }
 }
 
-pub(super) fn unknown(operation: &'static str, view: &FeatureName) -> Error {
-    Error::not_found(operation, "no view has this name")
+pub(crate) fn unknown(
+    operation: &'static str,
+    view: &FeatureName,
+    registered: &Registered,
+) -> Error {
+    Error::not_found(operation, "there is no such view")
         .with("view", view)
-        .with_hint("`mlops features list` shows what is defined")
+        .with_hint(define::hint(view, registered.views.keys().map(FeatureName::as_str)))
 }

@@ -48,6 +48,8 @@ pub(crate) struct JoinFile {
     /// How many bytes it has, if that is known: one that has another number is `Corrupt`.
     pub(crate) bytes: Option<u64>,
     pub(crate) layout: Layout,
+    /// Rows of this `seq` and of greater ones are left out; of a file of others, by their place.
+    pub(crate) before_seq: Option<u64>,
 }
 
 /// A file whose footer is read.
@@ -62,6 +64,8 @@ pub(super) struct Opened {
     pub(super) keys: Vec<usize>,
     pub(super) event_time: usize,
     pub(super) created: Option<usize>,
+    /// Where `seq` is, if rows are left out by it.
+    pub(super) seq: Option<usize>,
 }
 
 impl JoinFile {
@@ -103,7 +107,21 @@ impl JoinFile {
             Ok(at)
         };
         let (event_time, created) = (time(event_time)?, created.map(time).transpose()?);
-        Ok(Opened { bytes, first: 0, keys, event_time, created, arrow, file: self })
+        let seq = match self.layout {
+            Layout::Segment if self.before_seq.is_some() => Some(self.seq(schema)?),
+            _ => None,
+        };
+        Ok(Opened { bytes, first: 0, keys, event_time, created, seq, arrow, file: self })
+    }
+
+    fn seq(&self, schema: &SchemaRef) -> Result<usize> {
+        let at = self.column(schema, Table::SEQ)?;
+        if *schema.field(at).data_type() == DataType::UInt64 {
+            return Ok(at);
+        }
+        Err(Error::corrupt("features.as_of", "a segment's places are of another type")
+            .with("file", &self.url)
+            .with("type", schema.field(at).data_type()))
     }
 
     async fn footer(&self, bytes: u64) -> Result<ParquetMetaData> {

@@ -170,6 +170,7 @@ fn measure(directory: &FilePath, layout: Layout, rows: usize, ask: usize, thread
         url: path.display().to_string(),
         bytes: None,
         layout,
+        before_seq: None,
     };
     let key = TableKey { name: "driver_id".to_owned(), data_type: KeyType::Int };
     let view = FeatureName::new("v").unwrap();

@@ -3,7 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::UInt64Type;
 use futures::{StreamExt, TryStreamExt, stream};
 use mlops_core::Result;
 use mlops_core::features::{Probe, Progress, TableKey, WriteOrder};
@@ -108,6 +109,7 @@ impl Part {
         let mut columns = self.file.keys.clone();
         columns.push(self.file.event_time);
         columns.extend(self.file.created.filter(|_| self.with_created));
+        columns.extend(self.file.seq);
         columns.sort_unstable();
         columns.dedup();
         columns
@@ -145,7 +147,12 @@ impl Part {
                     range = rows.next().ok_or_else(|| self.file.miscounted(self.group))?;
                 }
                 let length = range.len().min(batch.num_rows() - at);
-                let offer = taken.offer(&ids, at..at + length, self.first + range.start as u64);
+                let first = self.first + range.start as u64;
+                if let (None, Some(before)) = (self.file.seq, self.file.file.before_seq) {
+                    let kept = before.saturating_sub(first).min(length as u64) as usize;
+                    ids[at + kept..at + length].fill(NONE);
+                }
+                let offer = taken.offer(&ids, at..at + length, first);
                 if self.file.file.layout == Layout::Segment && pass.rule.sees_all() {
                     winners.offer_sorted(&pass.slots, pass.rule, offer);
                 } else {
@@ -189,6 +196,15 @@ impl Taken {
             // A row that is of no instant is seen at none.
             for (row, id) in ids.iter_mut().enumerate() {
                 if nulls.is_null(row) {
+                    *id = NONE;
+                }
+            }
+        }
+        if let (Some(seq), Some(before)) = (file.seq, file.file.before_seq) {
+            let seqs = column(seq).as_primitive_opt::<UInt64Type>();
+            let seqs = seqs.ok_or_else(|| file.miscounted(part.group))?;
+            for (seq, id) in seqs.values().iter().zip(ids.iter_mut()) {
+                if *seq >= before {
                     *id = NONE;
                 }
             }

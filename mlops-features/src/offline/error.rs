@@ -26,7 +26,7 @@ pub(crate) fn of_store(operation: &'static str, path: &str, source: StoreError) 
 
 /// A Parquet file that is not what it says.
 #[cold]
-pub(super) fn of_parquet(operation: &'static str, path: &str, source: ParquetError) -> Error {
+pub(crate) fn of_parquet(operation: &'static str, path: &str, source: ParquetError) -> Error {
     let kind = match &source {
         ParquetError::NYI(_) => ErrorKind::Unsupported,
         _ => ErrorKind::Corrupt,
@@ -37,7 +37,7 @@ pub(super) fn of_parquet(operation: &'static str, path: &str, source: ParquetErr
 }
 
 /// Does what a decoder does with bytes that may be anything: a panic becomes its error.
-pub(super) fn guarded<T>(
+pub(crate) fn guarded<T>(
     work: impl FnOnce() -> Result<T, ParquetError>,
 ) -> Result<T, ParquetError> {
     catch_unwind(AssertUnwindSafe(work))

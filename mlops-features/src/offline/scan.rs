@@ -82,6 +82,7 @@ impl SegmentStore {
         }
         segments.retain(|segment| {
             scan.after_seq.is_none_or(|after| segment.seq.1 > after)
+                && scan.before_seq.is_none_or(|before| segment.seq.0 < before)
                 && scan.from.is_none_or(|from| segment.event_time.1 >= from)
                 && scan.until.is_none_or(|until| segment.event_time.0 < until)
         });
@@ -248,10 +249,9 @@ impl Reading {
     }
 
     fn mask(&self, event_time: &ArrayRef, seq: &ArrayRef) -> Option<BooleanArray> {
-        let Scan { after_seq, from, until, .. } = &self.scan;
-        let (after_seq, from, until) = (*after_seq, *from, *until);
-        if after_seq.is_none() && from.is_none() && until.is_none() && event_time.null_count() == 0
-        {
+        let Scan { after_seq, before_seq, from, until, .. } = self.scan;
+        let any_seq = after_seq.is_none() && before_seq.is_none();
+        if any_seq && from.is_none() && until.is_none() && event_time.null_count() == 0 {
             return None;
         }
         let times = event_time.as_primitive::<TimestampMicrosecondType>();
@@ -260,6 +260,7 @@ impl Reading {
             time.is_some_and(|time| {
                 from.is_none_or(|from| time >= from) && until.is_none_or(|until| time < until)
             }) && after_seq.is_none_or(|after| *seq > after)
+                && before_seq.is_none_or(|before| *seq < before)
         });
         Some(wanted.collect::<Vec<_>>().into())
     }

@@ -147,16 +147,21 @@ impl OfflineStore for SegmentStore {
                 url: place.url,
                 bytes: None,
                 layout: Layout::Foreign,
+                before_seq: probe.before_seq,
             });
             return as_of_files(table, files.collect(), &probe, 0).await;
         }
         let log = self.log_at("features.as_of", &table.id, probe.position).await?;
-        let files = log.segments().iter().map(|segment| JoinFile {
+        let before = probe.before_seq.unwrap_or(u64::MAX);
+        let segments = log.segments().iter().filter(|segment| segment.seq.0 < before);
+        let files = segments.map(|segment| JoinFile {
             store: Arc::clone(&self.store),
             path: below(&self.root, &segment.path),
             url: segment.path.clone(),
             bytes: Some(segment.bytes),
             layout: Layout::Segment,
+            // Only a segment that was merged of older and newer ones has rows to be left out.
+            before_seq: probe.before_seq.filter(|before| segment.seq.1 >= *before),
         });
         as_of_files(table, files.collect(), &probe, log.position()).await
     }

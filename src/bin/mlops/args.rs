@@ -4,6 +4,7 @@
 //! 64); texts with a grammar of the library (filters, orders, columns, names) are parsed by the
 //! library, so that its messages with positions and hints reach the reader.
 
+mod features;
 mod feed;
 mod models;
 mod runs;
@@ -15,6 +16,10 @@ use chrono::TimeDelta;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mlops::tracking::{MAX_PAGE, View};
 
+pub(crate) use self::features::{
+    Append, Compact, Erase, FeatureSearch, Features, FeaturesCommand, Get, Historical, Kind, Lag,
+    Materialize, StateName,
+};
 pub(crate) use self::feed::Feed;
 pub(crate) use self::models::{
     AccessCommand, Describe, Document, Format, KeySource, Lineage, Listing, Models, Move,
@@ -35,12 +40,13 @@ Examples:
   mlops models register churn --run baseline --artifacts model
   mlops models plan churn/3 --to Production
   mlops validate orders.parquet --suite orders.yaml --html report.html
+  mlops features historical eta --rows trips.parquet --at pickup_time --out train.parquet
   mlops --store /srv/mlops info";
 
 const GLOBAL: &str = "Global options";
 
 /// MLOps as a library, from a shell: experiments, runs, models and their stages, the journal and the
-/// trash of one store; and data, judged by suites of checks.
+/// trash of one store; features for training and for requests; and data, judged by suites of checks.
 #[derive(Debug, Parser)]
 #[command(
     name = "mlops",
@@ -97,6 +103,9 @@ pub(crate) enum Command {
     /// Check, show, compare, propose and import suites of checks
     #[command(subcommand)]
     Suite(Suite),
+    /// Define, append, join, serve and erase features
+    #[command(visible_alias = "feature")]
+    Features(Features),
     /// Deliver changes to webhooks and commands
     #[command(subcommand)]
     Feed(Feed),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use mlops::blobs::Progress;
+use mlops::features::Watcher;
 use mlops::validation::Progress as Rows;
 
 /// A bar on standard error while files are on their way; goes away when it is dropped.
@@ -42,6 +43,15 @@ impl Bar {
 
     /// What a validation tells how far it is.
     pub(crate) fn rows_progress(&self) -> Option<Arc<dyn Fn(Rows) + Send + Sync>> {
+        let bar = self.0.clone()?;
+        Some(Arc::new(move |done| {
+            bar.set_length(done.of.unwrap_or(done.rows));
+            bar.set_position(done.rows);
+        }))
+    }
+
+    /// What the feature store tells how far it is.
+    pub(crate) fn watcher(&self) -> Option<Watcher> {
         let bar = self.0.clone()?;
         Some(Arc::new(move |done| {
             bar.set_length(done.of.unwrap_or(done.rows));

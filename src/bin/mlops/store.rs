@@ -17,12 +17,14 @@ pub(crate) struct Store {
     pub(crate) url: String,
     /// As the journal shall name them; `user@host`, if absent.
     pub(crate) actor: Option<String>,
+    /// The online store of features, if it is not in this one.
+    pub(crate) online: Option<String>,
 }
 
 impl Store {
     /// Another store for the same actor.
     pub(crate) fn at(&self, url: String) -> Self {
-        Self { url, actor: self.actor.clone() }
+        Self { url, actor: self.actor.clone(), online: self.online.clone() }
     }
 }
 
@@ -73,6 +75,9 @@ pub(crate) async fn create(store: &Store) -> Result<Workspace, Failure> {
     let mut builder = Workspace::builder(url.clone());
     if let Some(actor) = &store.actor {
         builder = builder.actor(Actor::new(actor)?);
+    }
+    if let Some(online) = &store.online {
+        builder = builder.online(online.parse()?);
     }
     builder.open().await.map_err(|e| match e.kind() {
         ErrorKind::Unsupported | ErrorKind::Invalid => Failure::from(e),

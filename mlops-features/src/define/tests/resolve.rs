@@ -4,7 +4,7 @@ use futures::executor::block_on;
 use mlops_core::ErrorKind;
 use mlops_core::features::{Lifecycle, ServiceRef};
 
-use super::super::{Origin, resolve_service, set_state};
+use super::super::{resolve_service, set_state};
 use super::{Documents, SHOP, apply, at, loaded, shop};
 
 fn resolve(catalog: &Documents, service: &str) -> mlops_core::Result<super::super::Resolved> {
@@ -15,10 +15,8 @@ fn resolve(catalog: &Documents, service: &str) -> mlops_core::Result<super::supe
 #[test]
 fn a_service_is_its_views_keys_and_columns() {
     let resolved = resolve(&shop(), "eta").unwrap();
-    let names: Vec<_> = resolved.columns.iter().map(|column| column.name.as_str()).collect();
+    let names: Vec<_> = resolved.schema.fields().iter().map(|field| field.name()).collect();
     assert_eq!(names, ["trips", "rating", "wind", "rating_by_km"]);
-    assert_eq!(resolved.columns[2].origin, Origin::View { use_: 1, feature: 0 });
-    assert_eq!(resolved.columns[3].origin, Origin::OnDemand { transform: 0, feature: 0 });
     let keys: Vec<_> = resolved.keys.iter().map(|key| key.name.as_str()).collect();
     assert_eq!(keys, ["driver_id", "origin_airport"]);
     assert_eq!(resolved.request[0].name, "distance");
@@ -41,7 +39,7 @@ fn full_names_have_the_prefix() {
         .replace("rating / distance", "driver_stats__rating / distance");
     apply(&catalog, &full);
     let resolved = resolve(&catalog, "eta").unwrap();
-    let names: Vec<_> = resolved.columns.iter().map(|column| column.name.as_str()).collect();
+    let names: Vec<_> = resolved.schema.fields().iter().map(|field| field.name()).collect();
     assert_eq!(
         names,
         ["driver_stats__trips", "driver_stats__rating", "origin__wind", "rating_by_km"]

@@ -290,5 +290,5 @@ pub(super) fn put(
     let (path, size) = (Path::from(path), bytes.len() as u64);
     block_on(store.put(&path, bytes.into())).unwrap();
     let (store, url) = (Arc::clone(store) as Arc<dyn ObjectStore>, path.to_string());
-    JoinFile { store, path, url, bytes: Some(size), layout }
+    JoinFile { store, path, url, bytes: Some(size), layout, before_seq: None }
 }

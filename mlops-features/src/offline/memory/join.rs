@@ -65,7 +65,7 @@ fn winner(rows: &Rows, candidates: &[usize], probe: &Probe, time: Tick) -> Optio
             _ => None,
         };
         let known = known_by.is_none_or(|by| rows.created[*row].is_some_and(|known| known <= by));
-        in_time && known
+        in_time && known && probe.before_seq.is_none_or(|before| rows.seqs[*row] < before)
     };
     let order = |row: &usize| (rows.event_times[*row], rows.created[*row], rows.seqs[*row]);
     candidates.iter().copied().filter(seen).max_by_key(order)

@@ -117,6 +117,7 @@ impl Rows {
         let wanted = |row: &usize| {
             let Some((micros, _)) = self.event_times[*row] else { return false };
             scan.after_seq.is_none_or(|seq| self.seqs[*row] > seq)
+                && scan.before_seq.is_none_or(|seq| self.seqs[*row] < seq)
                 && scan.from.is_none_or(|from| micros >= from)
                 && scan.until.is_none_or(|until| micros < until)
                 && scan.keys.as_ref().is_none_or(|keys| has(keys, self.keys.get(*row)))

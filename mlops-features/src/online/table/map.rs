@@ -48,7 +48,7 @@ impl Map {
             options.len(len);
             options
         };
-        let map =
+        let pages =
             if writable { options.map_raw(file)? } else { options.map_raw_read_only(file)? };
         Ok(Self { pages, len, heap, appending: writable.then(Mutex::default) })
     }

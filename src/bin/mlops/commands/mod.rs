@@ -4,6 +4,7 @@ mod artifacts;
 mod compare;
 mod consent;
 mod experiments;
+mod features;
 mod feed;
 mod history;
 mod info;
@@ -32,7 +33,7 @@ use crate::store::{self, Store};
 
 /// Does what the command line says.
 pub(crate) async fn run(cli: Cli, output: &mut Output) -> Result<(), Failure> {
-    let store = &Store { url: cli.store, actor: cli.actor };
+    let store = &Store { url: cli.store, actor: cli.actor, online: None };
     // These may make the store, or need none; all others look for it first.
     let command = match cli.command {
         Command::Experiments(command) => return experiments::run(store, command, output).await,
@@ -40,6 +41,7 @@ pub(crate) async fn run(cli: Cli, output: &mut Output) -> Result<(), Failure> {
         Command::Models(command) => return models::run(store, command, output).await,
         Command::Validate(asked) => return validate::run(store, *asked, output).await,
         Command::Suite(command) => return suite::run(command, output).await,
+        Command::Features(asked) => return features::run(store, asked, output).await,
         command => command,
     };
     let ws = store::open(store, output).await?;
@@ -52,7 +54,8 @@ pub(crate) async fn run(cli: Cli, output: &mut Output) -> Result<(), Failure> {
         | Command::Import(_)
         | Command::Models(_)
         | Command::Validate(_)
-        | Command::Suite(_) => Ok(()),
+        | Command::Suite(_)
+        | Command::Features(_) => Ok(()),
         Command::Runs(command) => runs::run(tracking, command, output).await,
         Command::Artifacts(command) => artifacts::run(tracking, command, output).await,
         Command::Feed(command) => feed::run(&models, command, output).await,

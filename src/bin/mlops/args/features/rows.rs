@@ -1,0 +1,210 @@
+//! The command lines of what reads and writes rows.
+
+use std::path::PathBuf;
+
+use chrono::TimeDelta;
+use clap::{ArgGroup, Args};
+use mlops::features::{KnownAt, ServiceRef};
+use mlops::time::{Instant, to_micros};
+
+use super::super::Consent;
+use super::parse_service;
+use crate::format::{parse_duration, parse_instant, parse_pair};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Parquet, or CSV with a line of names, whose columns get the types of the view. Each million rows is one
+append, all or nothing. With a token, rows that were appended under it before are not appended again: after
+a failure, say the same once more.
+
+Examples:
+  mlops features append driver_stats 2026-11-21.parquet --token 2026-11-21
+  mlops features append driver_stats corrections.csv --push")]
+pub(crate) struct Append {
+    /// The view
+    pub(crate) view: String,
+    /// The rows
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// A name for this append, so that it can be said again
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) token: Option<String>,
+    /// Write them online as well, as soon as they are in the log
+    #[arg(long)]
+    pub(crate) push: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Goes on where it stopped, by the place in the log and not by event times: late rows are not missed, and
+after a crash the same command ends the work.
+
+Examples:
+  mlops features materialize
+  mlops features materialize driver_stats --from 2026-11-01 --until 2026-11-08")]
+pub(crate) struct Materialize {
+    /// The views; all that are in use, if none is named
+    #[arg(value_name = "VIEW")]
+    pub(crate) views: Vec<String>,
+    /// Begin at the first row of the log
+    #[arg(long, conflicts_with = "from")]
+    pub(crate) full: bool,
+    /// Only rows of event times from here
+    #[arg(long, value_name = "TIME", value_parser = parse_instant, requires = "until")]
+    pub(crate) from: Option<Instant>,
+    /// Only rows of event times before this
+    #[arg(long, value_name = "TIME", value_parser = parse_instant, requires = "from")]
+    pub(crate) until: Option<Instant>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Each value is present, null (the row that answers says so), not_found (there was no row) or expired (it is
+too old).
+
+Examples:
+  mlops features get eta driver_id=7
+  mlops features get eta driver_id=7 distance=3.5 --json")]
+pub(crate) struct Get {
+    /// The service
+    #[arg(value_parser = parse_service)]
+    pub(crate) service: ServiceRef,
+    /// Keys, and columns of the request
+    #[arg(value_name = "COLUMN=VALUE", value_parser = parse_pair)]
+    pub(crate) values: Vec<(String, String)>,
+    /// As if it were this instant [default: now]
+    #[arg(long, value_name = "TIME", value_parser = parse_instant)]
+    pub(crate) at: Option<Instant>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    group = ArgGroup::new("asked").required(true).args(["rows", "from"]),
+    after_help = "\
+One row comes out for each that asks, in its order and with all its columns. --from and --until ask for
+every row of the service's first view instead. The receipt says how the set was made; with --as-in and the
+same rows, the same set is made again, whatever was appended since.
+
+Examples:
+  mlops features historical eta --rows trips.parquet --at pickup_time --out train.parquet
+  mlops features historical eta --rows trips.csv --out train.parquet --known-at event-time --statuses
+  mlops features historical eta --rows trips.parquet --out again.parquet --as-in train.receipt.json
+  mlops features historical eta --from 2026-01-01 --until 2026-07-01 --out train.parquet"
+)]
+pub(crate) struct Historical {
+    /// The service
+    #[arg(value_parser = parse_service)]
+    pub(crate) service: ServiceRef,
+    /// The rows that ask: Parquet, or CSV with a line of names
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rows: Option<PathBuf>,
+    /// The column with the instant of each row
+    #[arg(long, value_name = "COLUMN", default_value = "event_time")]
+    pub(crate) at: String,
+    /// Instead of rows that ask: event times from here
+    #[arg(long, value_name = "TIME", value_parser = parse_instant, requires = "until")]
+    pub(crate) from: Option<Instant>,
+    /// Event times before this
+    #[arg(long, value_name = "TIME", value_parser = parse_instant, requires = "from")]
+    pub(crate) until: Option<Instant>,
+    /// Where the set is written, as Parquet
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// What was known: now, at the instant of each row (event-time), or at one instant
+    #[arg(
+        long,
+        value_name = "now|event-time|TIME",
+        value_parser = parse_known_at,
+        default_value = "now"
+    )]
+    pub(crate) known_at: KnownAt,
+    /// Add each view's status and times as columns
+    #[arg(long)]
+    pub(crate) statuses: bool,
+    /// Only the rows of bucket I of N, from 0: each machine makes one
+    #[arg(long, value_name = "I/N", value_parser = parse_bucket)]
+    pub(crate) bucket: Option<(u32, u32)>,
+    /// Write the receipt, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) receipt: Option<PathBuf>,
+    /// The receipt of the set that is made again
+    #[arg(long, value_name = "FILE", conflicts_with = "known_at")]
+    pub(crate) as_in: Option<PathBuf>,
+    /// Keep the receipt with this run, and make the set one of its inputs
+    #[arg(long, value_name = "RUN")]
+    pub(crate) run: Option<String>,
+    /// Threads that read; 0 is as many as the machine has
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) threads: usize,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  mlops features lag --max-age 2h --max-wait 15m")]
+pub(crate) struct Lag {
+    /// The views; all that are not retired, if none is named
+    #[arg(value_name = "VIEW")]
+    pub(crate) views: Vec<String>,
+    /// Exit with 2 if the newest event time of a view is older
+    #[arg(long, value_name = "SPAN", value_parser = parse_duration)]
+    pub(crate) max_age: Option<TimeDelta>,
+    /// Exit with 2 if a row has waited longer to come online
+    #[arg(long, value_name = "SPAN", value_parser = parse_duration)]
+    pub(crate) max_wait: Option<TimeDelta>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    group = ArgGroup::new("keys").required(true).args(["key", "rows"]),
+    after_help = "\
+Shows what it would do, and does it only with --yes: rows of every view of the entity, now and of before,
+and what is online.
+
+Examples:
+  mlops features erase driver driver_id=7 --dry-run
+  mlops features erase driver --rows forget.csv --yes --json > proof.json"
+)]
+pub(crate) struct Erase {
+    /// The entity
+    pub(crate) entity: String,
+    /// The key
+    #[arg(value_name = "COLUMN=VALUE", value_parser = parse_pair)]
+    pub(crate) key: Vec<(String, String)>,
+    /// Many keys: Parquet, or CSV with a line of names
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rows: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) consent: Consent,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  mlops features compact driver_stats --full")]
+pub(crate) struct Compact {
+    /// The views; all that are not retired, if none is named
+    #[arg(value_name = "VIEW")]
+    pub(crate) views: Vec<String>,
+    /// Make one segment of all, however large they are
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// How long what was merged stays for those who read it
+    #[arg(long, value_name = "SPAN", value_parser = parse_duration, default_value = "1h")]
+    pub(crate) grace: TimeDelta,
+}
+
+fn parse_known_at(text: &str) -> Result<KnownAt, String> {
+    match text {
+        "now" => Ok(KnownAt::Now),
+        "event-time" => Ok(KnownAt::EventTime),
+        _ => parse_instant(text)
+            .and_then(|at| to_micros(at).map_err(|e| e.message().to_owned()))
+            .map(KnownAt::Instant)
+            .map_err(|problem| format!("{problem}, or now, or event-time")),
+    }
+}
+
+fn parse_bucket(text: &str) -> Result<(u32, u32), String> {
+    let parts = text.split_once('/').map(|(i, n)| (i.parse(), n.parse()));
+    match parts {
+        Some((Ok(i), Ok(n))) if i < n => Ok((i, n)),
+        _ => Err("write I/N, from 0/N on, such as 0/4".to_owned()),
+    }
+}
