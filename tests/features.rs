@@ -98,8 +98,7 @@ async fn work(dir: &Path, first: i64) {
         if number % 5 == 2 {
             let registered = features.registered().await.unwrap();
             for record in registered.views.values() {
-                let mut all = Compaction::default();
-                (all.full, all.grace) = (true, 0);
+                let all = Compaction::default().full().with_grace(0);
                 features.offline().compact(&record.last().table, all).await.unwrap();
             }
         }

@@ -17,6 +17,7 @@ pub mod online;
 pub mod prepared;
 pub mod sql;
 pub mod transform;
+pub mod trust;
 mod window;
 
 pub use authorized::Authorized;

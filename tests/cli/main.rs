@@ -8,6 +8,7 @@
 
 mod ci;
 mod commands;
+mod features;
 mod feed;
 mod models;
 mod moves;

@@ -43,6 +43,7 @@ impl Store {
             .args(words(args))
             .current_dir(self.path())
             .env_remove("MLOPS_URL")
+            .env_remove("MLOPS_ONLINE")
             .env_remove("MLOPS_ACTOR");
         command.output().unwrap()
     }
@@ -82,6 +83,7 @@ impl Store {
         command
             .env("PATH", format!("{bin}:/usr/local/bin:/usr/bin:/bin"))
             .env_remove("MLOPS_URL")
+            .env_remove("MLOPS_ONLINE")
             .env_remove("MLOPS_ACTOR");
         command.envs(variables.iter().copied());
         let output = command.output().unwrap();

@@ -343,6 +343,20 @@ impl Default for Compaction {
     }
 }
 
+impl Compaction {
+    /// Makes one segment of all.
+    pub fn full(mut self) -> Self {
+        self.full = true;
+        self
+    }
+
+    /// Sets how long files that were merged stay, in microseconds.
+    pub fn with_grace(mut self, micros: i64) -> Self {
+        self.grace = micros;
+        self
+    }
+}
+
 /// What a compaction did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]

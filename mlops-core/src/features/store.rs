@@ -93,7 +93,7 @@ pub trait FeatureStore: Debug + Send + Sync + 'static {
     async fn lag(&self) -> Result<Vec<Lag>>;
 
     /// Takes away all that is known of some keys of an entity: rows of every view of it, now and of
-    /// before, and what is online.
+    /// before, what is online, and what was logged of answers, as far as the store knows of such logs.
     ///
     /// # Contract
     /// **Proof.** Returns what was rewritten. **Idempotence.** Keys without rows change nothing.
@@ -226,11 +226,14 @@ pub struct Rewritten {
     pub offline: Erased,
     /// Entries of the online store.
     pub online: u64,
+    /// In serving logs, whose segments are named with each view that they have features of.
+    #[serde(default)]
+    pub serving: Erased,
 }
 
 impl Rewritten {
     /// For the engine.
     pub fn new(view: FeatureName, offline: Erased, online: u64) -> Self {
-        Self { view, offline, online }
+        Self { view, offline, online, serving: Erased::default() }
     }
 }

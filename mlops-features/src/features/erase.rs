@@ -14,6 +14,7 @@ use super::Features;
 use super::online::online_table;
 use crate::define::hint;
 use crate::offline::coerce::coerce_keys;
+use crate::trust::Cleaned;
 
 const OPERATION: &str = "features.erase";
 
@@ -42,14 +43,30 @@ impl Features {
         }
         let wanted = Wanted::of(&parts, &coerce_keys(&columns, &parts)?, keys.num_rows())?;
         let mut proof = Vec::new();
+        let cleaned = self.forget_served(entity, &wanted).await?;
         for (name, record) in &registered.views {
-            if record.last().definition.entities.contains(entity) {
-                for table in tables(record) {
-                    proof.push(self.forget_in(name, record, table, &wanted).await?);
+            for table in tables(record, entity) {
+                let mut done = self.forget_in(name, record, table, &wanted).await?;
+                for segment in &cleaned {
+                    if segment.tables.contains(&(name.clone(), table.id.clone())) {
+                        segment.note(&mut done.serving);
+                    }
                 }
+                proof.push(done);
             }
         }
         Ok(proof)
+    }
+
+    async fn forget_served(&self, entity: &FeatureName, wanted: &Wanted) -> Result<Vec<Cleaned>> {
+        let mut cleaned = Vec::new();
+        for serving in &self.parts.serving {
+            if let Some(writer) = &serving.writer {
+                writer.flush().await?;
+            }
+            cleaned.extend(serving.logs.erase(entity, &wanted.keys).await?);
+        }
+        Ok(cleaned)
     }
 
     async fn forget_in(
@@ -139,8 +156,9 @@ impl Wanted {
     }
 }
 
-/// Every table that a view ever had.
-pub(super) fn tables(record: &ViewRecord) -> Vec<&Table> {
+/// Every table that a view ever had while it was about this entity.
+fn tables<'a>(record: &'a ViewRecord, entity: &FeatureName) -> Vec<&'a Table> {
     let mut seen: BTreeSet<&TableId> = BTreeSet::new();
-    record.versions.iter().rev().map(|v| &v.table).filter(|t| seen.insert(&t.id)).collect()
+    let of_entity = record.versions.iter().rev().filter(|v| v.definition.entities.contains(entity));
+    of_entity.map(|version| &version.table).filter(|table| seen.insert(&table.id)).collect()
 }

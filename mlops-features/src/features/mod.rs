@@ -31,9 +31,13 @@ use mlops_core::time::{Clock, Instant, to_micros};
 
 use crate::define;
 use crate::transform::Functions;
+use crate::trust::{ServingLog, ServingLogs};
 
+pub(crate) use self::historical::{Ask, all_keys, instants, internal, key_columns, whole};
 pub use self::online::PreparedService;
+pub(crate) use self::online::{beside, online_table, with_computed};
 pub use self::view::ServiceShape;
+pub(crate) use self::view::unknown;
 
 /// A feature store; clones are cheap and share it.
 #[derive(Clone)]
@@ -49,6 +53,14 @@ struct Parts {
     clock: Arc<dyn Clock>,
     functions: Functions,
     forget: Option<Span>,
+    serving: Vec<Serving>,
+}
+
+/// A serving log that an erasure reaches, and its writer, if it is known.
+#[derive(Debug, Clone)]
+struct Serving {
+    logs: ServingLogs,
+    writer: Option<ServingLog>,
 }
 
 impl Features {
@@ -59,8 +71,8 @@ impl Features {
         online: Arc<dyn OnlineStore>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let parts =
-            Parts { offline, online, clock, functions: Functions::default(), forget: None };
+        let (functions, serving) = (Functions::default(), Vec::new());
+        let parts = Parts { offline, online, clock, functions, forget: None, serving };
         Self { catalog, lineage: None, parts: Arc::new(parts) }
     }
 
@@ -81,6 +93,24 @@ impl Features {
     /// Without, nothing is forgotten.
     pub fn forgetting(mut self, after: Span) -> Self {
         self.parts = Arc::new(Parts { forget: Some(after), ..self.parts.copy() });
+        self
+    }
+
+    /// Lets an erasure take its keys out of these serving logs too. What other processes hold in their
+    /// buffers it cannot reach: erase again when they have flushed.
+    pub fn with_serving_logs(self, logs: ServingLogs) -> Self {
+        self.serving(Serving { logs, writer: None })
+    }
+
+    /// As [`Features::with_serving_logs`], and the erasure flushes this writer first.
+    pub fn with_serving_log(self, log: &ServingLog) -> Self {
+        self.serving(Serving { logs: log.logs().clone(), writer: Some(log.clone()) })
+    }
+
+    fn serving(mut self, more: Serving) -> Self {
+        let mut parts = self.parts.copy();
+        parts.serving.push(more);
+        self.parts = Arc::new(parts);
         self
     }
 
@@ -107,6 +137,7 @@ impl Parts {
             clock: Arc::clone(&self.clock),
             functions: self.functions.clone(),
             forget: self.forget,
+            serving: self.serving.clone(),
         }
     }
 }

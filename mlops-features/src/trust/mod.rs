@@ -35,6 +35,7 @@ pub use self::freshness::{Freshness, FreshnessHook, FreshnessRule, FreshnessStat
 pub use self::leaks::{
     FeatureLeaks, Known, LeakExample, LeakKind, LeakOptions, LeakReport, ViewLeaks,
 };
+pub(crate) use self::serving::Cleaned;
 pub use self::serving::{
     LoggedService, ServingLog, ServingLogs, ServingMark, ServingOptions, WhenFull,
 };

@@ -9,7 +9,6 @@ use mlops::features::{
 use mlops::registry::{ModelVersion, Role, Stage, VersionQuery};
 use mlops::time::Instant;
 use mlops::{Error, ErrorKind, Workspace, yaml};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{LONGEST, Opened};
@@ -121,7 +120,7 @@ pub(super) async fn policy(
     let policy: Policy = read_as(file, |text| {
         let bad = |e: String| Error::invalid(COMMAND, "is no policy").with("problem", e);
         let value = yaml::read_document(text).map_err(|e| bad(e.to_string()))?;
-        Policy::deserialize(value).map_err(|e| bad(e.to_string()))
+        serde_json::from_value(value).map_err(|e| bad(e.to_string()))
     })?;
     opened.features(Role::Admin).await?.set_policy(&policy).await?;
     if output.is_json() {

@@ -23,7 +23,9 @@ pub(super) fn text(column: &ArrayRef, row: usize) -> String {
     }
     match column.data_type() {
         DataType::Float64 => format::number(column.as_primitive::<Float64Type>().value(row)),
-        DataType::Float32 => format::number(single(column.as_primitive::<Float32Type>().value(row))),
+        DataType::Float32 => {
+            format::number(single(column.as_primitive::<Float32Type>().value(row)))
+        }
         _ => shown(column, row),
     }
 }
@@ -115,15 +117,14 @@ pub(super) fn parse(name: &str, texts: &[&str], data_type: &DataType) -> Result<
         _ => {
             let column: ArrayRef = Arc::new(texts.iter().map(given).collect::<StringArray>());
             let strict = CastOptions { safe: false, ..CastOptions::default() };
-            cast_with_options(&column, data_type, &strict).map_err(|_| {
-                wrong(&texts.join(", "), format!("write a value of type {data_type}"))
-            })
+            cast_with_options(&column, data_type, &strict)
+                .map_err(|_| wrong(&texts.join(", "), format!("write a value of type {data_type}")))
         }
     }
 }
 
 fn bytes(hex: &str) -> Option<Vec<u8>> {
-    if !hex.is_ascii() || hex.len() % 2 != 0 {
+    if !hex.is_ascii() || !hex.len().is_multiple_of(2) {
         return None;
     }
     (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).ok()).collect()
