@@ -23,9 +23,9 @@
 //! ```
 //!
 //! # What is there
-//! Experiment tracking, artifacts, the model registry ([`Workspace::models`]) and the journal, embedded.
-//! Feature store, data validation, drift monitoring, serving and recovery follow, each in a crate of its
-//! own.
+//! Experiment tracking, artifacts, the model registry ([`Workspace::models`]), data validation (`validate`), the
+//! feature store (`Workspace::features`) and the journal, embedded. Drift monitoring, serving and recovery
+//! follow, each in a crate of its own.
 //!
 //! # What it does not do
 //! Start a server, a runtime or a thread that no handle owns; draw a user interface (export to MLflow
