@@ -11,10 +11,10 @@
 //! process, so that its peak of memory is its own; of several rounds the median is printed. An answer that is
 //! not that of a brute-force join, or that adds up to something else than that of others, stops the bench.
 //!
-//! One case by itself, for a profiler:
+//! One case by itself, for a profiler; `--work` keeps the workspaces that cases need, `append:1000000` makes one:
 //!
 //! ```text
-//! perf record BENCH --dir DIRECTORY --work DIRECTORY --case pit:foreign:1000000:1000000
+//! perf record BENCH --dir DIRECTORY --work DIRECTORY --case pit:own:1000000:1000000
 //! ```
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints and may stop")]

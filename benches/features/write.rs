@@ -25,6 +25,9 @@ const LATEST: u64 = 100_000;
 pub(crate) fn append(rows: u64, sizes: &Sizes) {
     let defined = view("driver_stats", FEATURES, pit::TTL);
     let store = block_on(Store::open(&own(rows), "embedded", defined, sizes));
+    if is_filled(&store) {
+        return;
+    }
     let source = sizes.dir.join(format!("features_{rows}.parquet"));
     let mut total = Cost { wall: 0.0, cpu: 0.0 };
     let (mut peak, mut over): (f64, f64) = (0.0, 0.0);
@@ -51,6 +54,9 @@ pub(crate) fn append(rows: u64, sizes: &Sizes) {
     let mut options = Compaction::default();
     (options.full, options.grace) = (true, 0);
     let (cost, report) = timed(|| block_on(offline.compact(&store.table, options)).unwrap());
+    if report.made == 0 {
+        return;
+    }
     let extra = json!({
         "features": FEATURES,
         "segments": manifest.segments.len(),
@@ -65,6 +71,9 @@ pub(crate) fn append(rows: u64, sizes: &Sizes) {
 pub(crate) fn latest(online: &str, sizes: &Sizes) {
     tokio_block_on(async {
         let store = opened(online, sizes).await;
+        if is_filled(&store) {
+            return;
+        }
         let rows = table(&file(sizes));
         store.features.append(&store.view, rows, Append::default()).await.unwrap();
     });
@@ -111,6 +120,12 @@ async fn opened(online: &str, sizes: &Sizes) -> Store {
 
 fn file(sizes: &Sizes) -> PathBuf {
     sizes.dir.join(format!("latest_{LATEST}x{FEATURES}.parquet"))
+}
+
+/// Whether the workspace is of a bench before, which `--work` keeps.
+fn is_filled(store: &Store) -> bool {
+    let manifest = block_on(store.features.offline().manifest(&store.table.id, None));
+    manifest.unwrap().position > 0
 }
 
 /// Memory now, with the mark of the peak put there.

@@ -4,19 +4,22 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use mlops::Workspace;
 use mlops::arrow::array::{
-    Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray,
+    ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray,
     TimestampMicrosecondArray,
 };
 use mlops::arrow::datatypes::{Float64Type, Int64Type};
 use mlops::feature_store::files::{ParquetRows, write_parquet};
+use mlops::feature_store::trust::{ServingLog, ServingLogs, ServingOptions};
+use mlops::time::{Clock, SystemClock};
 use serde_json::{Value, json};
 
 use crate::store::{NOON, Store};
 
 const HOUR: i64 = 3_600_000_000;
 
-pub(crate) const DEFINITIONS: &str = "
+const DEFINITIONS: &str = "
 entities:
   - {name: driver, keys: [{name: driver_id, type: int}]}
 views:
@@ -132,7 +135,6 @@ fn a_request_says_of_each_value_what_it_is() {
     };
     assert_eq!(asked(7)["trips"], json!({ "value": 4, "status": "present" }));
     assert_eq!(asked(7)["fare"], json!({ "value": 9.5, "status": "present" }));
-    assert_eq!(asked(7)["trips_7d"], json!({ "value": 7, "status": "present" }));
     assert_eq!(asked(8)["rating"], json!({ "value": null, "status": "null" }));
     assert_eq!(asked(9)["trips"], json!({ "value": null, "status": "expired" }));
     assert_eq!(asked(10)["trips"], json!({ "value": null, "status": "not_found" }));
@@ -278,7 +280,7 @@ fn bad_rows_are_refused_whole() {
     assert_eq!(store.refused("features append driver_stats .").0, 2);
     let (code, error) = store.refused("features append driver_stat good.csv");
     assert_eq!((code, &error["hint"]), (4, &json!("did you mean `driver_stats`?")));
-    assert_eq!(store.json("features show driver_stats")["rows"], 0);
+    assert_eq!(store.json("features show driver_stats")["statistics"]["rows"], 0);
 }
 
 #[test]
@@ -287,13 +289,13 @@ fn a_token_appends_once_and_names_one_thing() {
     let first = store.json("features append driver_stats stats.csv --token monday");
     let again = store.json("features append driver_stats stats.csv --token monday");
     assert_eq!(first[0]["appends"], again[0]["appends"]);
-    assert_eq!(store.json("features show driver_stats")["rows"], 4);
+    assert_eq!(store.json("features show driver_stats")["statistics"]["rows"], 4);
     put(&store, "more.csv", &STATS.replace("9,2024-12-30T11:00:00Z,6,5\n", ""));
     let (code, error) = store.refused("features append driver_stats more.csv --token monday");
     assert_eq!((code, error["kind"].as_str()), (3, Some("conflict")), "{error:#}");
     store.done("features append driver_stats stats.csv more.csv --token tuesday");
     store.done("features append driver_stats stats.csv more.csv --token tuesday");
-    assert_eq!(store.json("features show driver_stats")["rows"], 11);
+    assert_eq!(store.json("features show driver_stats")["statistics"]["rows"], 11);
 }
 
 #[test]
@@ -302,7 +304,15 @@ fn a_pushed_row_is_online_at_once() {
     store.done("features append driver_stats stats.csv --push");
     let args = "features get eta driver_id=7 distance=2 --at 2025-01-01T12:00:00Z";
     assert_eq!(store.json(args)["features"]["trips"]["value"], 4);
-    assert_eq!(store.json(args)["features"]["trips_7d"]["status"], "present");
+    let ago = |hours: i64| {
+        let at = SystemClock.now() - chrono::TimeDelta::hours(hours);
+        at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+    };
+    let rows = format!("driver_id,event_time,trips\n7,{},3\n7,{},4\n", ago(2), ago(1));
+    put(&store, "recent.csv", &rows);
+    store.done("features append driver_load recent.csv --push");
+    let windows = store.json("features get eta driver_id=7 distance=2")["features"].clone();
+    assert_eq!(windows["trips_7d"], json!({ "value": 7, "status": "present" }));
 }
 
 #[test]
@@ -328,7 +338,10 @@ fn a_view_that_is_late_fails_with_2() {
     let (code, error) = store.refused("features lag --max-age 1h");
     assert_eq!(code, 2);
     assert!(error["context"]["views"].as_str().unwrap().contains("driver_stats"), "{error:#}");
-    assert_eq!(store.mlops("features lag driver_stats --max-age 90000d").status.code(), Some(0));
+    assert_eq!(store.mlops("features lag driver_stats --max-age 9000d").status.code(), Some(0));
+    store.done("features append driver_stats stats.csv");
+    assert_eq!(store.refused("features lag --max-rows 3").0, 2);
+    assert_eq!(store.mlops("features lag --max-rows 4").status.code(), Some(0));
     assert_eq!(store.refused("features lag nope").0, 4);
 }
 
@@ -469,7 +482,7 @@ fn an_erased_key_is_gone_everywhere_and_proved() {
     assert_eq!(store.json(args)["features"]["trips"]["status"], "not_found");
     put(&store, "forget.csv", "driver_id\n8\n9\n");
     store.done("features erase driver --rows forget.csv --yes");
-    assert_eq!(store.json("features show driver_stats")["rows"], 0);
+    assert_eq!(store.json("features show driver_stats")["statistics"]["rows"], 0);
     for args in ["drivers driver_id=7", "driver id=7", "driver driver_id=x", "driver --rows rows"] {
         let (code, _) = store.refused(&format!("features erase {args} --yes"));
         assert!(code == 2 || code == 4, "{args}");
@@ -495,6 +508,46 @@ fn a_changed_byte_of_a_segment_is_found() {
     let (code, error) = store.refused("features verify");
     assert_eq!((code, error["kind"].as_str()), (1, Some("corrupt")), "{error:#}");
     store.done("features verify driver_load");
+}
+
+#[test]
+fn answers_that_were_logged_are_played_again() {
+    let store = filled();
+    let serve = async {
+        let directory = store.path().join("mlops");
+        let ws = Workspace::open(&directory).await?;
+        let files = mlops::durable::DurableLocal::open(&directory)?;
+        let logs = ServingLogs::new(Arc::new(files), "serving")?;
+        let log = ServingLog::new(logs, ServingOptions::default().one_in(1))?;
+        let service = ws.features().await?.logged(&"eta".parse()?, &log).await?;
+        let rows = RecordBatch::try_from_iter([
+            ("driver_id", Arc::new(Int64Array::from(vec![7, 8, 10])) as ArrayRef),
+            ("distance", Arc::new(Float64Array::from(vec![1.0, 2.0, 3.0])) as ArrayRef),
+        ]);
+        service.answer(&rows.unwrap(), SystemClock.now_micros()).await?;
+        log.flush().await
+    };
+    futures::executor::block_on(serve).unwrap();
+    let found = store.json("features verify eta driver_stats");
+    assert_eq!((&found["ok"], &found["skew"][0]["records"]), (&json!(true), &json!(3)));
+    assert_eq!(found["tables"][0]["table"], "driver_stats.1");
+    assert_eq!(
+        store.json("features verify eta --from 2020-01-01 --until 2020-01-02")["skew"][0]["records"],
+        0
+    );
+    assert_eq!(store.refused("features verify nobody").0, 4);
+    let erased = store.json("features erase driver driver_id=7 --yes");
+    assert_eq!(erased["done"][1]["serving"]["rows"], 1);
+}
+
+#[test]
+fn what_was_not_known_in_time_is_a_leak() {
+    let store = filled();
+    let found = store.json("features leaks eta --rows rows.csv");
+    assert_eq!((&found["clean"], &found["rows"]), (&json!(false), &json!(5)));
+    let (code, error) = store.refused("features leaks eta --rows rows.csv --refuse");
+    assert_eq!((code, &error["context"]["service"]), (2, &json!("eta@1")));
+    assert_eq!(store.refused("features leaks eta --rows absent.csv").0, 4);
 }
 
 /// The file below `directory` whose path ends so.
@@ -566,6 +619,20 @@ fn roles_bind_what_is_done_with_features() {
     ] {
         let output = store.mlops(args);
         assert_eq!(output.status.code(), Some(code), "{args}: {output:?}");
+    }
+}
+
+#[test]
+fn the_definitions_of_the_guide_can_be_applied() {
+    let store = Store::empty();
+    let page = crate::page::Page::read("features.md");
+    let yaml: Vec<&str> = page.text.split("```yaml\n").skip(1).collect();
+    assert!(!yaml.is_empty());
+    for block in yaml {
+        put(&store, "features.yaml", block.split("```").next().unwrap());
+        let applied = store.json("features apply features.yaml");
+        assert_eq!(applied["applied"], true);
+        assert_eq!(store.json("features plan features.yaml")["changes"], json!([]));
     }
 }
 

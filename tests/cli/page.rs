@@ -13,7 +13,7 @@ use crate::store::Store;
 /// A page, cut where its blocks begin and end.
 pub(crate) struct Page {
     name: &'static str,
-    text: String,
+    pub(crate) text: String,
     pub(crate) blocks: Vec<Block>,
 }
 

@@ -35,7 +35,7 @@ use crate::trust::{ServingLog, ServingLogs};
 
 pub(crate) use self::historical::{Ask, all_keys, instants, internal, key_columns, whole};
 pub use self::online::PreparedService;
-pub(crate) use self::online::{beside, online_table, with_computed};
+pub(crate) use self::online::online_table;
 pub use self::view::ServiceShape;
 pub(crate) use self::view::unknown;
 

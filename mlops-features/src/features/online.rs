@@ -160,7 +160,7 @@ impl Features {
 }
 
 /// A batch with the columns that transforms make of `inputs` behind its own.
-pub(crate) fn with_computed(
+pub(super) fn with_computed(
     compiled: &Compiled,
     batch: &RecordBatch,
     inputs: &RecordBatch,
@@ -172,7 +172,7 @@ pub(crate) fn with_computed(
 }
 
 /// The features, and the columns of the request that are not called as one of them.
-pub(crate) fn beside(features: &RecordBatch, request: &RecordBatch) -> Result<RecordBatch> {
+fn beside(features: &RecordBatch, request: &RecordBatch) -> Result<RecordBatch> {
     let mut fields: Vec<FieldRef> = features.schema().fields().iter().cloned().collect();
     let mut columns = features.columns().to_vec();
     for (field, column) in request.schema().fields().iter().zip(request.columns()) {

@@ -30,4 +30,4 @@ pub use self::memory::MemoryOffline;
 pub use self::store::SegmentStore;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

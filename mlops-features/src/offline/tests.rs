@@ -1,7 +1,7 @@
 //! What the conformance cases of the testkit do not see: crash points, many writers, damage, the form of the
 //! files. Those cases run here too, over objects in memory.
 
-mod broken;
+pub(crate) mod broken;
 mod fixture;
 
 use std::collections::{BTreeMap, BTreeSet};

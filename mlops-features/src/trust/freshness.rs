@@ -171,7 +171,7 @@ impl Features {
             let record = registered
                 .views
                 .get(&rule.view)
-                .ok_or_else(|| unknown(OPERATION, &registered, &rule.view))?;
+                .ok_or_else(|| unknown(OPERATION, &rule.view, &registered))?;
             if record.last().table.source != Source::Log {
                 let message = "a view of files does not say how fresh it is";
                 return Err(Error::new(ErrorKind::Unsupported, OPERATION, message)
@@ -200,7 +200,9 @@ impl Features {
         hook: &dyn FreshnessHook,
     ) -> Result<Vec<Freshness>> {
         let found = self.freshness(rules).await?;
-        found.iter().for_each(|freshness| hook.seen(freshness));
+        for freshness in &found {
+            hook.seen(freshness);
+        }
         Ok(found)
     }
 }

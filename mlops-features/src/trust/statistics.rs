@@ -142,7 +142,7 @@ impl Features {
         let record = registered
             .views
             .get(view)
-            .ok_or_else(|| unknown("features.statistics", &registered, view))?;
+            .ok_or_else(|| unknown("features.statistics", view, &registered))?;
         let version = record.last();
         let manifest = match version.table.source {
             Source::Log => self.offline().manifest(&version.table.id, None).await?,

@@ -18,7 +18,7 @@ use mlops::tracking::{MAX_PAGE, View};
 
 pub(crate) use self::features::{
     Append, Compact, Erase, FeatureSearch, Features, FeaturesCommand, Get, Historical, Kind, Lag,
-    Materialize, StateName,
+    Leaks, Materialize, StateName, Verify,
 };
 pub(crate) use self::feed::Feed;
 pub(crate) use self::models::{

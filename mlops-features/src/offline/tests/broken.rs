@@ -14,14 +14,19 @@ use object_store::{
 };
 
 #[derive(Debug)]
-pub(super) struct Broken {
+pub(crate) struct Broken {
     inner: Arc<dyn ObjectStore>,
     left: Arc<AtomicI64>,
 }
 
 impl Broken {
-    pub(super) fn new(inner: Arc<dyn ObjectStore>, changes: i64) -> Self {
+    pub(crate) fn new(inner: Arc<dyn ObjectStore>, changes: i64) -> Self {
         Self { inner, left: Arc::new(AtomicI64::new(changes)) }
+    }
+
+    /// So many puts and deletes more.
+    pub(crate) fn revive(&self, changes: i64) {
+        self.left.store(changes, Ordering::SeqCst);
     }
 
     fn alive(&self) -> Result<()> {

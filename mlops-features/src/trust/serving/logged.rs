@@ -216,7 +216,9 @@ impl LoggedService {
         for key in &self.resolved.keys {
             let column = rows.column_by_name(&key.name).ok_or_else(|| lacks(&key.name))?;
             let made = coerce_asked_keys(&[Arc::clone(column)], std::slice::from_ref(key))?;
-            made.into_iter().for_each(|column| add(&key.name, column));
+            for column in made {
+                add(&key.name, column);
+            }
         }
         for field in &self.resolved.request {
             if self.resolved.keys.iter().any(|key| key.name == field.name) {

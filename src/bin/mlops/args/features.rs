@@ -8,7 +8,9 @@ use clap::{Args, Subcommand, ValueEnum};
 use mlops::features::{FeatureType, ServiceRef};
 use mlops::time::Instant;
 
-pub(crate) use self::rows::{Append, Compact, Erase, Get, Historical, Lag, Materialize};
+pub(crate) use self::rows::{
+    Append, Compact, Erase, Get, Historical, Lag, Leaks, Materialize, Verify,
+};
 use super::{Consent, GLOBAL};
 use crate::format::{parse_instant, parse_pair};
 
@@ -106,12 +108,10 @@ Example:
     Get(Get),
     /// Make a training set: the features of each row as they were at its instant
     Historical(Box<Historical>),
-    /// Read all segments of views again and compare them with what was written
-    Verify {
-        /// The views; all, if none is named
-        #[arg(value_name = "VIEW")]
-        views: Vec<String>,
-    },
+    /// Look through a training set for what was not known in time
+    Leaks(Leaks),
+    /// Prove that segments are what was written, and that answers were what the log says
+    Verify(Verify),
     /// Show how far the online store is behind the log: exit code 2 beyond a bound
     Lag(Lag),
     /// Take away all that is known of a key of an entity, and list what was rewritten

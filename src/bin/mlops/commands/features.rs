@@ -3,18 +3,20 @@
 //! Everybody acts under the access rules of the store, if it has any, as with models. A plan that is
 //! refused, and a view that is late, are answers (on standard output) and failures (exit code 2).
 
+mod compact;
 mod definitions;
 mod erase;
 mod get;
 mod historical;
+mod leaks;
 mod list;
 mod log;
 mod read;
 mod search;
 mod service;
 mod show;
-mod upkeep;
 mod values;
+mod verify;
 
 use std::sync::Arc;
 
@@ -60,9 +62,10 @@ pub(crate) async fn run(store: &Store, asked: Asked, output: &mut Output) -> Res
         Command::Materialize(asked) => log::materialize(opened, &asked, output).await,
         Command::Lag(asked) => log::lag(opened, &asked, output).await,
         Command::Get(asked) => get::run(opened, &asked, output).await,
+        Command::Leaks(asked) => leaks::run(opened, &asked, output).await,
         Command::Historical(asked) => historical::run(opened, &asked, output).await,
-        Command::Verify { views } => upkeep::verify(opened, &views, output).await,
-        Command::Compact(asked) => upkeep::compact(opened, &asked, output).await,
+        Command::Verify(asked) => verify::run(opened, &asked, output).await,
+        Command::Compact(asked) => compact::run(opened, &asked, output).await,
         Command::Erase(asked) => erase::run(opened, &asked, output).await,
         Command::Policy { file } => definitions::policy(opened, &file, output).await,
     }
@@ -78,7 +81,11 @@ struct Opened {
 
 impl Opened {
     async fn new(ws: Workspace) -> mlops::Result<Self> {
-        let features = ws.features().await?;
+        let mut features = ws.features().await?;
+        if let Some(logs) = verify::serving_logs(&ws, verify::SERVING)? {
+            // What is erased is erased there, too.
+            features = features.with_serving_logs(logs);
+        }
         let inner: Arc<dyn FeatureStore> = Arc::new(features.clone());
         let rules = Arc::clone(ws.models().catalog());
         let store = Authorized::new(&inner, rules, ws.models().actor().clone());

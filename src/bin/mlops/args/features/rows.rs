@@ -150,6 +150,9 @@ pub(crate) struct Lag {
     /// Exit with 2 if a row has waited longer to come online
     #[arg(long, value_name = "SPAN", value_parser = parse_duration)]
     pub(crate) max_wait: Option<TimeDelta>,
+    /// Exit with 2 if more rows of a view are not online
+    #[arg(long, value_name = "N")]
+    pub(crate) max_rows: Option<u64>,
 }
 
 #[derive(Debug, Args)]
@@ -188,6 +191,59 @@ pub(crate) struct Compact {
     /// How long what was merged stays for those who read it
     #[arg(long, value_name = "SPAN", value_parser = parse_duration, default_value = "1h")]
     pub(crate) grace: TimeDelta,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Compares the training set of these rows with what was known at each row's instant: rows that became known
+later, rows of the very instant, which the label's own event may have written, and rows that would not
+have been there online.
+
+Example:
+  mlops features leaks eta --rows trips.parquet --at pickup_time --delay 15m --refuse")]
+pub(crate) struct Leaks {
+    /// The service
+    #[arg(value_parser = parse_service)]
+    pub(crate) service: ServiceRef,
+    /// The rows that ask: Parquet, or CSV with a line of names
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rows: PathBuf,
+    /// The column with the instant of each row
+    #[arg(long, value_name = "COLUMN", default_value = "event_time")]
+    pub(crate) at: String,
+    /// How long a row takes from the log to the online store
+    #[arg(long, value_name = "SPAN", value_parser = parse_duration)]
+    pub(crate) delay: Option<TimeDelta>,
+    /// Examples of each kind and view
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(crate) examples: usize,
+    /// Exit with 2 if the set knows what was not known in time
+    #[arg(long)]
+    pub(crate) refuse: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Of a view all segments are read again and compared with what was written: exit code 1 if one is damaged.
+Of a service the answers that programs logged are played again by the log of rows, as far as it was online
+then: exit code 2 if one differs. What rows came too late for is counted, and is no difference.
+
+Examples:
+  mlops features verify
+  mlops features verify eta --from 2026-11-21 --until 2026-11-22")]
+pub(crate) struct Verify {
+    /// Views and services; all views, if none is named
+    #[arg(value_name = "VIEW|SERVICE")]
+    pub(crate) names: Vec<String>,
+    /// Where the answers were logged, below the store's directory
+    #[arg(long, value_name = "PREFIX", default_value = "serving")]
+    pub(crate) log: String,
+    /// Only answers from here
+    #[arg(long, value_name = "TIME", value_parser = parse_instant, requires = "until")]
+    pub(crate) from: Option<Instant>,
+    /// Only answers before this
+    #[arg(long, value_name = "TIME", value_parser = parse_instant, requires = "from")]
+    pub(crate) until: Option<Instant>,
 }
 
 fn parse_known_at(text: &str) -> Result<KnownAt, String> {

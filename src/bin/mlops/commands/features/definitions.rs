@@ -42,9 +42,16 @@ pub(super) async fn apply(
     consent: &Consent,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    // Definitions that are no definitions make no store.
     let definitions = read(files)?;
-    let opened = Opened::new(store::create(store).await?).await?;
+    let ws = match store::open(store, output).await {
+        Err(Failure::Library(e)) if e.kind() == ErrorKind::NotFound => {
+            // Definitions that do not hold make no store.
+            Workspace::connect("memory:").await?.features().await?.plan(&definitions).await?;
+            store::create(store).await?
+        }
+        opened => opened?,
+    };
+    let opened = Opened::new(ws).await?;
     let plan = planned(&opened, &definitions).await?;
     if !output.is_json() {
         show(&plan, None, output)?;

@@ -8,8 +8,8 @@ use mlops::arrow::array::{ArrayRef, RecordBatch};
 use mlops::arrow::compute::cast;
 use mlops::arrow::datatypes::{DataType, Field, Schema};
 use mlops::features::{
-    Entity, FeatureName, FeatureStore, KeyBatch, Registered, Rewritten, Scan, Source, Table,
-    TableId,
+    Entity, Erased, FeatureName, FeatureStore, KeyBatch, Registered, Rewritten, Scan, Source,
+    Table, TableId,
 };
 use mlops::registry::Role;
 use mlops::{Error, Result};
@@ -173,27 +173,33 @@ fn place_of(table: &Table, key: &str) -> Option<usize> {
 }
 
 fn proof(done: &[Rewritten], output: &mut Output) -> std::result::Result<(), Failure> {
-    let mut shown = table(["view", "rows", "online", "rewritten", "deleted", "position"]);
+    let mut shown = table(["view", "rows", "online", "served", "rewritten", "deleted", "position"]);
     for view in done {
         shown.add_row([
             view.view.to_string(),
             view.offline.rows.to_string(),
             view.online.to_string(),
-            view.offline.rewritten.len().to_string(),
-            view.offline.deleted.len().to_string(),
+            view.serving.rows.to_string(),
+            both(view, |erased| erased.rewritten.len()),
+            both(view, |erased| erased.deleted.len()),
             view.offline.position.to_string(),
         ]);
     }
-    right(&mut shown, [1, 2, 3, 4, 5]);
+    right(&mut shown, [1, 2, 3, 4, 5, 6]);
     output.table(shown)?;
-    for view in done {
-        for (before, after) in &view.offline.rewritten {
+    for erased in done.iter().flat_map(|view| [&view.offline, &view.serving]) {
+        for (before, after) in &erased.rewritten {
             let after = after.as_deref().unwrap_or("nothing was left");
             output.line(format!("{before} → {after}"))?;
         }
-        for deleted in &view.offline.deleted {
+        for deleted in &erased.deleted {
             output.line(format!("deleted {deleted}"))?;
         }
     }
     Ok(())
+}
+
+/// How many of the log and of serving logs.
+fn both(view: &Rewritten, count: impl Fn(&Erased) -> usize) -> String {
+    (count(&view.offline) + count(&view.serving)).to_string()
 }

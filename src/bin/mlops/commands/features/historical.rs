@@ -3,14 +3,12 @@
 use std::path::Path;
 
 use mlops::feature_store::files::write_parquet;
-use mlops::features::{
-    EntityRows, FeatureStore, FeatureType, Historical as How, Receipt, TrainingSet,
-};
+use mlops::features::{EntityRows, FeatureStore, Historical as How, Receipt, TrainingSet};
 use mlops::registry::Role;
 use mlops::{Error, Result};
 use serde_json::json;
 
-use super::read::{self, Types};
+use super::read::rows_that_ask;
 use super::{Opened, range};
 use crate::args::Historical;
 use crate::commands::models::{self, read_as};
@@ -68,11 +66,7 @@ async fn make(opened: &Opened, asked: &Historical, then: Option<Receipt>) -> Res
         return Err(Error::invalid(COMMAND, "no rows were named"));
     };
     let shape = opened.features(Role::Viewer).await?.shape(&asked.service).await?;
-    let mut types = Types::new();
-    types.extend(shape.request.iter().map(|f| (f.name.clone(), f.data_type.arrow())));
-    types.extend(shape.keys.iter().map(|key| (key.name.clone(), key.data_type.arrow())));
-    types.insert(asked.at.clone(), FeatureType::Timestamp.arrow());
-    let rows = EntityRows::new(read::whole(file, &types)?).at(&asked.at);
+    let rows = EntityRows::new(rows_that_ask(file, &shape, &asked.at)?).at(&asked.at);
     opened.store.historical(&asked.service, rows, how).await
 }
 

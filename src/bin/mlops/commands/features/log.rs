@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use mlops::arrow::array::RecordBatch;
+use mlops::feature_store::trust::{FreshnessRule, FreshnessState};
 use mlops::features::{
     Append as How, Appended, FeatureName, FeatureStore, Lag, Materialize as What, Progress,
-    Registered, Source,
+    Registered, Source, Span,
 };
 use mlops::time::{Clock, SystemClock};
 use mlops::{Error, ErrorKind, Key, Result};
@@ -46,7 +47,8 @@ pub(super) async fn append(
     let mut done = Vec::new();
     for file in &asked.files {
         let parts = appending.file(file, &types).await.map_err(|e| {
-            let e = e.with("file", file.display());
+            let named = e.context().any(|(name, _)| name == "file");
+            let e = if named { e } else { e.with("file", file.display()) };
             match appending.rows {
                 0 => e,
                 rows => e.with("appended_before", rows),
@@ -208,11 +210,14 @@ pub(super) async fn lag(
     let mut lags = opened.store.lag().await?;
     lags.retain(|lag| views.contains(&lag.view));
     let now = SystemClock.now_micros();
-    let late: Vec<(&Lag, String)> = lags
-        .iter()
-        .filter(|lag| is_log(&registered, &lag.view))
-        .filter_map(|lag| Some((lag, late(lag, asked, now)?)))
-        .collect();
+    let mut late = Vec::new();
+    // Of a view of files it is not known how fresh it is.
+    for lag in lags.iter().filter(|lag| is_log(&registered, &lag.view)) {
+        let found = rule_of(asked, &lag.view)?.judge(lag, now);
+        if found.state == FreshnessState::Late {
+            late.push(found.to_string());
+        }
+    }
     if output.is_json() {
         output.document(&json!(lags))?;
     } else {
@@ -222,9 +227,8 @@ pub(super) async fn lag(
         return Ok(());
     }
     output.flush()?;
-    let why: Vec<String> = late.iter().map(|(lag, why)| format!("{} {why}", lag.view)).collect();
     Err(Error::new(ErrorKind::Denied, COMMAND, "refused: views are late")
-        .with("views", why.join("; "))
+        .with("views", late.join("; "))
         .into())
 }
 
@@ -232,21 +236,18 @@ fn is_log(registered: &Registered, view: &FeatureName) -> bool {
     registered.views.get(view).is_some_and(|record| record.last().table.source == Source::Log)
 }
 
-/// Why a view is late, if it is.
-fn late(lag: &Lag, asked: &LagAsked, now: i64) -> Option<String> {
-    let ago = |at: i64| format::duration(now.saturating_sub(at).max(0) as f64 / 1e6);
-    let older = |at: i64, most: chrono::TimeDelta| now.saturating_sub(at) > span_micros(most);
+fn rule_of(asked: &LagAsked, view: &FeatureName) -> Result<FreshnessRule> {
+    let mut rule = FreshnessRule::new(view.clone());
     if let Some(most) = asked.max_age {
-        match lag.newest_event_time {
-            None => return Some("has no rows".to_owned()),
-            Some(at) if older(at, most) => {
-                return Some(format!("had its last event {} ago", ago(at)));
-            }
-            Some(_) => {}
-        }
+        rule = rule.max_age(Span::from_micros(span_micros(most))?);
     }
-    let (most, since) = (asked.max_wait?, lag.waiting_since?);
-    older(since, most).then(|| format!("has rows that wait for {}", ago(since)))
+    if let Some(most) = asked.max_wait {
+        rule = rule.max_wait(Span::from_micros(span_micros(most))?);
+    }
+    if let Some(most) = asked.max_rows {
+        rule = rule.max_lag_rows(most);
+    }
+    Ok(rule)
 }
 
 fn show(lags: &[Lag], output: &mut Output) -> std::result::Result<(), Failure> {

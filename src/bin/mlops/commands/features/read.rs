@@ -12,6 +12,7 @@ use mlops::arrow::csv::ReaderBuilder;
 use mlops::arrow::csv::reader::Format;
 use mlops::arrow::datatypes::{DataType, Field, Schema};
 use mlops::arrow::error::ArrowError;
+use mlops::feature_store::ServiceShape;
 use mlops::feature_store::files::ParquetRows;
 use mlops::features::{FeatureType, Table};
 use mlops::{Error, Result};
@@ -85,6 +86,15 @@ pub(super) fn whole(file: &Path, types: &Types) -> Result<RecordBatch> {
     joined(&first.schema(), &batches)
 }
 
+/// The rows that ask a service, with their instants in the column `at`.
+pub(super) fn rows_that_ask(file: &Path, shape: &ServiceShape, at: &str) -> Result<RecordBatch> {
+    let mut types = Types::new();
+    types.extend(shape.request.iter().map(|f| (f.name.clone(), f.data_type.arrow())));
+    types.extend(shape.keys.iter().map(|key| (key.name.clone(), key.data_type.arrow())));
+    types.insert(at.to_owned(), FeatureType::Timestamp.arrow());
+    whole(file, &types)
+}
+
 /// Batches of one schema as one.
 pub(super) fn joined(schema: &Arc<Schema>, batches: &[RecordBatch]) -> Result<RecordBatch> {
     concat_batches(schema, batches)
@@ -113,6 +123,10 @@ fn typed(field: &Field, types: &Types) -> Field {
         !matches!(wanted, DataType::Binary | DataType::List(_))
     });
     let data_type = match (wanted, field.data_type()) {
+        // The reader knows zones by their offset alone.
+        (Some(DataType::Timestamp(unit, Some(_))), _) => {
+            DataType::Timestamp(*unit, Some("+00:00".into()))
+        }
         (Some(wanted), _) => wanted.clone(),
         (None, DataType::Null) => DataType::Utf8,
         (None, found) => found.clone(),

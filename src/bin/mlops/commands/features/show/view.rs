@@ -1,9 +1,9 @@
 //! A view: its versions, its rows, what its columns hold, and who uses it.
 
 use mlops::feature_store::Used;
+use mlops::feature_store::trust::ViewStatistics;
 use mlops::features::{
-    Feature, FeatureName, FeatureStore, Lag, Manifest, Registered, Segment, SegmentColumn, Source,
-    ViewRecord,
+    Feature, FeatureName, FeatureStore, Lag, Manifest, Registered, Segment, Source, ViewRecord,
 };
 use mlops::registry::Role;
 use mlops::time::{Clock, SystemClock};
@@ -30,7 +30,7 @@ pub(super) async fn show(
     let manifest = features.offline().manifest(&record.last().table.id, None).await?;
     let users = features.used_by(name, None).await?;
     let lag = opened.store.lag().await?.into_iter().find(|lag| lag.view == *name);
-    let columns = merged(&manifest);
+    let statistics = features.statistics(name).await?;
     if output.is_json() {
         let state = record.state.at(SystemClock.now());
         return output.document(&json!({
@@ -38,17 +38,15 @@ pub(super) async fn show(
             "name": name,
             "state": state,
             "versions": record.versions,
-            "position": manifest.position,
-            "rows": rows_of(&manifest),
+            "statistics": statistics,
             "segments": manifest.segments,
-            "columns": columns,
             "lag": lag,
             "used_by": users,
         }));
     }
     head(record, &manifest, lag.as_ref(), &users, output)?;
     output.line("")?;
-    of_features(record, &columns, output)?;
+    of_features(record, &statistics, output)?;
     versions(record, output)?;
     segments(&manifest, output)
 }
@@ -93,7 +91,7 @@ fn head(
 
 fn of_features(
     record: &ViewRecord,
-    columns: &[SegmentColumn],
+    statistics: &ViewStatistics,
     output: &mut Output,
 ) -> Result<(), Failure> {
     let heading =
@@ -101,9 +99,7 @@ fn of_features(
     let mut shown = table(heading);
     for feature in &record.last().definition.features {
         // An aggregate has no column of values, only one that it is made of.
-        let held = columns
-            .iter()
-            .find(|column| feature.aggregate.is_none() && column.name == feature.column());
+        let held = statistics.feature(&feature.name).filter(|_| feature.aggregate.is_none());
         let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), format::number);
         shown.add_row([
             feature.name.to_string(),
@@ -168,38 +164,4 @@ fn segments(manifest: &Manifest, output: &mut Output) -> Result<(), Failure> {
         None | Some(0) => Ok(()),
         Some(more) => output.line(format!("and {}", format::count(more as u64, "more segment"))),
     }
-}
-
-/// What the columns of all segments hold together.
-fn merged(manifest: &Manifest) -> Vec<SegmentColumn> {
-    let mut merged: Vec<(SegmentColumn, f64)> = Vec::new();
-    for segment in &manifest.segments {
-        for column in &segment.columns {
-            // Of infinite values there is no count, so a mean beside them is one of all that are no NaN.
-            let finite = segment.rows.saturating_sub(column.nulls + column.nans) as f64;
-            match merged.iter_mut().find(|(there, _)| there.name == column.name) {
-                Some((there, weight)) => add(there, weight, column, finite),
-                None => merged.push((column.clone(), finite)),
-            }
-        }
-    }
-    merged.into_iter().map(|(column, _)| column).collect()
-}
-
-fn add(there: &mut SegmentColumn, weight: &mut f64, column: &SegmentColumn, finite: f64) {
-    there.nulls += column.nulls;
-    there.nans += column.nans;
-    let both = |a: Option<f64>, b: Option<f64>, pick: fn(f64, f64) -> f64| match (a, b) {
-        (Some(a), Some(b)) => Some(pick(a, b)),
-        (a, b) => a.or(b),
-    };
-    there.min = both(there.min, column.min, f64::min);
-    there.max = both(there.max, column.max, f64::max);
-    there.mean = match (there.mean, column.mean) {
-        (Some(a), Some(b)) if *weight + finite > 0.0 => {
-            Some(a + (b - a) * (finite / (*weight + finite)))
-        }
-        (a, b) => a.or(b),
-    };
-    *weight += finite;
 }
