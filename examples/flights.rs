@@ -17,6 +17,7 @@
 
 mod flights {
     pub mod data;
+    pub mod design;
     pub mod features;
     pub mod model;
     pub mod plot;

@@ -12,9 +12,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, UInt32Array};
-use arrow::compute::{cast, concat_batches, take_record_batch};
-use arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampMicrosecondType};
+use arrow::array::{ArrayRef, AsArray, RecordBatch, UInt32Array};
+use arrow::compute::{concat_batches, take_record_batch};
+use arrow::datatypes::{Float64Type, Int64Type, TimestampMicrosecondType};
 use mlops::feature_store::Features;
 use mlops::features::{
     Definitions, EntityRows, FeatureStore, Historical, Materialize, RowStatus, ServiceRef, Status,
@@ -23,9 +23,9 @@ use mlops::features::{
 use mlops::time::{Clock, ManualClock};
 use mlops::tracking::Run;
 use mlops::{BackendUrl, Workspace};
-use serde::Serialize;
 
-use super::data::{Encoder, FeatureSet, Features as Columns, Flights, Result, Split, Weather};
+use super::data::{Flights, Result, Split};
+use super::design::{Design, column, history, with_weather};
 use super::model::{Model, Sample, Settings, roc_auc};
 use super::year::{DAY, START, Year, scheduled, spans};
 
@@ -103,116 +103,6 @@ fn service() -> Result<ServiceRef> {
     Ok("late_arrival".parse()?)
 }
 
-/// How an answer of the store becomes numbers for the model.
-#[derive(Debug, Clone, Serialize)]
-pub struct Design {
-    /// The columns that the other models have too, with the store's weather.
-    encoder: Encoder,
-    history: Vec<Past>,
-}
-
-/// A column of the store.
-#[derive(Debug, Clone, Serialize)]
-struct Past {
-    name: String,
-    /// Stands for what is missing: the mean of the training rows.
-    typical: f64,
-    /// Whether a column says where it is missing; columns that miss the same rows share one.
-    marks: bool,
-}
-
-/// The store's columns that are history, as numbers.
-type History = Vec<(String, Float64Array)>;
-
-impl Design {
-    fn fit(flights: &Flights, rows: &[usize], history: &History) -> Result<Self> {
-        let encoder = Encoder::fit(flights, rows, FeatureSet::CalendarCarrierWeather)?;
-        let mut marked = Vec::new();
-        let columns = history.iter().map(|(name, column)| {
-            let known = rows.iter().filter(|row| column.is_valid(**row));
-            let (count, sum) =
-                known.fold((0.0, 0.0), |(count, sum), row| (count + 1.0, sum + column.value(*row)));
-            let marks = count < rows.len() as f64 && !marked.contains(&column.nulls());
-            if marks {
-                marked.push(column.nulls());
-            }
-            Past { name: name.clone(), typical: sum / f64::max(count, 1.0), marks }
-        });
-        let history = columns.collect();
-        Ok(Self { encoder, history })
-    }
-
-    /// Of flights with the store's weather; each one's history is at the place of the same order.
-    fn encode(
-        &self,
-        flights: &Flights,
-        rows: &[usize],
-        history: &History,
-        places: &[usize],
-    ) -> Columns {
-        let mut columns = self.encoder.encode(flights, rows);
-        for (past, (_, column)) in self.history.iter().zip(history) {
-            let value =
-                |&at: &usize| if column.is_valid(at) { column.value(at) } else { past.typical };
-            columns.names.push(past.name.clone());
-            columns.columns.push(places.iter().map(value).collect());
-            if past.marks {
-                let missing = |&at: &usize| f64::from(u8::from(column.is_null(at)));
-                columns.names.push(format!("{}_missing", past.name));
-                columns.columns.push(places.iter().map(missing).collect());
-            }
-        }
-        columns
-    }
-}
-
-fn history(answers: &RecordBatch) -> Result<History> {
-    let mut found = Vec::new();
-    for (field, column) in answers.schema().fields().iter().zip(answers.columns()) {
-        let name = field.name();
-        let is_history = ["carrier__", "route__", "plane__seats", "plane_age"]
-            .iter()
-            .any(|start| name.starts_with(start));
-        if !is_history || !matches!(field.data_type(), DataType::Float64 | DataType::Int64) {
-            continue;
-        }
-        let numbers = cast(column, &DataType::Float64)?;
-        let numbers = numbers.as_primitive::<Float64Type>();
-        // A minute more matters less the later it is; shares and the plane are as they are.
-        let plain = name.contains("late") || name.starts_with("plane");
-        let numbers = if plain {
-            numbers.clone()
-        } else {
-            numbers.unary(|x: f64| x.signum() * x.abs().ln_1p())
-        };
-        found.push((name.clone(), numbers));
-    }
-    Ok(found)
-}
-
-/// The flights with the weather that the store answers, at the places of the same order.
-fn with_weather(flights: &Flights, rows: &[usize], answers: &RecordBatch) -> Result<Flights> {
-    let value = |name: &str| floats(answers, &format!("weather__{name}"));
-    let (temp, humid, precip) = (value("temp")?, value("humid")?, value("precip")?);
-    let (wind_speed, wind_gust) = (value("wind_speed")?, value("wind_gust")?);
-    let (pressure, visib) = (value("pressure")?, value("visib")?);
-    let mut flights = flights.clone();
-    for (place, row) in rows.iter().enumerate() {
-        let at = |column: &Float64Array| column.is_valid(place).then(|| column.value(place));
-        let weather = Weather {
-            temp: at(temp),
-            humid: at(humid),
-            wind_speed: at(wind_speed),
-            wind_gust: at(wind_gust),
-            precip: at(precip),
-            pressure: at(pressure),
-            visib: at(visib),
-        };
-        flights.weather[*row] = (weather != Weather::default()).then_some(weather);
-    }
-    Ok(flights)
-}
-
 /// Trains the same model on the store's answers, and says how much better it is than the best without.
 pub async fn train(
     ws: &Workspace,
@@ -278,9 +168,11 @@ pub async fn serve(
     let times = scheduled(&year.asking)?;
     let (mut answers, mut statuses) = (Vec::new(), vec![Vec::new(); VIEWS.len()]);
     let (mut spent, mut next) = (Duration::ZERO, rows.iter().peekable());
+    let mut folded = START;
     for week in spans(7 * DAY) {
         // The week's rows are ahead of the clock, and wait: each is seen from its instant on.
-        at(week.start);
+        folded = week.start;
+        at(folded);
         year.append(&features, week.clone()).await?;
         features.materialize(Materialize::default()).await?;
         while let Some(row) = next.next_if(|row| week.contains(&times.value(**row))) {
@@ -293,6 +185,12 @@ pub async fn serve(
             statuses.iter_mut().zip(answer.views).for_each(|(all, one)| all.extend(one));
         }
     }
+    let took = begin.elapsed();
+    let again = Instant::now();
+    for row in &rows {
+        prepared.answer(&year.asking.slice(*row, 1), folded).await?;
+    }
+    let again = again.elapsed();
     let online = concat_batches(&answers[0].schema(), &answers)?;
     let places: UInt32Array = rows.iter().map(|row| Some(*row as u32)).collect();
     let asking = EntityRows::new(take_record_batch(&year.asking, &places)?).at("scheduled");
@@ -300,21 +198,24 @@ pub async fn serve(
     let offline = features.historical(&service()?, asking, options).await?;
     let tally = compare(&online, &statuses, &offline.batch)?;
     println!(
-        "\n{} of {} flights: online = offline, {} values compared,",
+        "\n{} of {} flights: online = offline, {} values compared ({} null, {} expired, {} not found)",
         tally.equal,
         rows.len(),
-        tally.values
-    );
-    println!(
-        "  of which {} null, {} expired, {} not found; {:.0} µs a read, all in {:.1} s",
+        tally.values,
         tally.null,
         tally.expired,
-        tally.not_found,
-        spent.as_secs_f64() * 1e6 / rows.len() as f64,
-        begin.elapsed().as_secs_f64()
+        tally.not_found
+    );
+    let micros = |spent: Duration| spent.as_secs_f64() * 1e6 / rows.len() as f64;
+    println!(
+        "the year was replayed in {:.1} s; a read takes {:.0} µs while a week of rows waits, {:.0} µs \
+         when it is folded",
+        took.as_secs_f64(),
+        micros(spent),
+        micros(again)
     );
     assert_eq!((online.num_rows(), tally.equal), (SAMPLE, SAMPLE));
-    // And the other store, which got the year in another order of writes.
+    // And the store that the model was trained on, which got the year in other batches.
     let trained = take_record_batch(&set.batch, &places)?;
     assert_eq!(compare(&online, &statuses, &trained)?, tally);
 
@@ -383,15 +284,6 @@ fn bits(column: &ArrayRef) -> Result<Vec<Option<u64>>> {
     }
     let ints = column.as_primitive_opt::<Int64Type>().ok_or("neither a float nor an int")?;
     Ok(ints.iter().map(|value| value.map(i64::cast_unsigned)).collect())
-}
-
-fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef> {
-    batch.column_by_name(name).ok_or_else(|| format!("no column {name:?}").into())
-}
-
-fn floats<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a Float64Array> {
-    let typed = column(batch, name)?.as_primitive_opt();
-    typed.ok_or_else(|| format!("{name}: not a column of doubles").into())
 }
 
 /// All of it, in order.

@@ -146,7 +146,7 @@ pub struct ReceiptTable {
     pub table: TableId,
     /// The manifest's position; for files 0.
     pub position: u64,
-    /// BLAKE3 of the manifest's segments, or of the names and sizes of files.
+    /// BLAKE3 of the manifest's segments; of the names of files, which are taken not to change.
     pub digest: Digest,
 }
 
@@ -163,7 +163,8 @@ impl Receipt {
         Self { service, plan, tables: Vec::new(), known_at, entities, rows, at }
     }
 
-    /// BLAKE3 of all but the instant when it was made: two training sets of one digest are equal.
+    /// BLAKE3 of all but the instant when it was made: two training sets of one digest are equal, as long as
+    /// files that are not the store's stay as they are.
     pub fn digest(&self) -> Digest {
         let same = Self { at: Instant::default(), ..self.clone() };
         let text = serde_json::to_string(&same).unwrap_or_default();

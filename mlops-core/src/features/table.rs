@@ -66,15 +66,17 @@ impl TryFrom<String> for TableId {
     type Error = Error;
 
     fn try_from(text: String) -> Result<Self> {
-        let parts =
-            text.rsplit_once('.').map(|(view, number)| (FeatureName::new(view), number.parse()));
-        match parts {
-            Some((Ok(view), Ok(number))) => Ok(Self::new(&view, number)),
-            _ => {
-                Err(Error::invalid("features.table", "is no table")
-                    .with("table", text.escape_debug()))
-            }
-        }
+        let parsed = text.rsplit_once('.').and_then(|(view, number)| {
+            let number = number.parse().ok()?;
+            // One more dot says that these are the states of an aggregated view.
+            let (view, windows) = view.strip_suffix('.').map_or((view, false), |view| (view, true));
+            let view = FeatureName::new(view).ok()?;
+            Some(if windows { Self::windows(&view, number) } else { Self::new(&view, number) })
+        });
+        // `view.+1` and `view.01` would be second names of `view.1`.
+        parsed.filter(|id| id.as_str() == text).ok_or_else(|| {
+            Error::invalid("features.table", "is no table").with("table", text.escape_debug())
+        })
     }
 }
 
@@ -150,4 +152,22 @@ pub struct TableColumn {
     /// Its type.
     #[serde(rename = "type")]
     pub data_type: FeatureType,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_of_a_table_comes_back_and_has_no_other_spelling() {
+        let view = FeatureName::new("trips").unwrap();
+        for id in [TableId::new(&view, 1), TableId::windows(&view, 3), TableId::new(&view, u32::MAX)] {
+            assert_eq!(TableId::try_from(id.to_string()).unwrap(), id);
+            let json = serde_json::to_string(&id).unwrap();
+            assert_eq!(serde_json::from_str::<TableId>(&json).unwrap(), id);
+        }
+        for text in ["", "trips", "trips.", "trips...3", ".1", "..1", "trips.+1", "trips.01", "a b.1"] {
+            assert!(TableId::try_from(text.to_owned()).is_err(), "{text}");
+        }
+    }
 }

@@ -75,7 +75,7 @@ pub(super) fn check_move(
         }
         (_, Lifecycle::Retired | Lifecycle::Draft) => match pinned(registered, view) {
             users if users.is_empty() => Ok(true),
-            users => Err(denied(format!("{} of services use it: {}", users.len(), shown(&users)))
+            users => Err(denied(format!("services use it: {}", shown(&users)))
                 .with_hint("deprecate it until a date, by which they can move away")),
         },
         _ => Ok(true),

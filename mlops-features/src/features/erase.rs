@@ -8,10 +8,10 @@ use futures::TryStreamExt;
 use mlops_core::features::{
     FeatureName, KeyBatch, Rewritten, Scan, Source, Table, TableId, TableKey, ViewRecord,
 };
-use mlops_core::{Error, Result};
+use mlops_core::{Error, ErrorKind, Result};
 
 use super::Features;
-use super::online::online_table;
+use super::place::online_table;
 use crate::define::hint;
 use crate::offline::coerce::coerce_keys;
 use crate::trust::Cleaned;
@@ -42,6 +42,12 @@ impl Features {
             parts.push(TableKey { name: key.name.clone(), data_type: key.data_type });
         }
         let wanted = Wanted::of(&parts, &coerce_keys(&columns, &parts)?, keys.num_rows())?;
+        // What cannot be done is said before anything is.
+        for (_, record) in &registered.views {
+            for table in tables(record, entity) {
+                wanted.places(table)?;
+            }
+        }
         let mut proof = Vec::new();
         let cleaned = self.forget_served(entity, &wanted).await?;
         for (name, record) in &registered.views {
@@ -76,23 +82,21 @@ impl Features {
         table: &Table,
         wanted: &Wanted,
     ) -> Result<Rewritten> {
-        if let Source::Files(urls) = &table.source {
-            return Err(Error::new(
-                mlops_core::ErrorKind::Unsupported,
-                OPERATION,
-                "the rows of a view are in files that are not the store's",
-            )
-            .with("view", view)
-            .with("files", urls.join(", "))
-            .with_hint(
-                "take the rows out of the files, and the entity out of the other views first",
-            ));
-        }
-        let keys = self.whole_keys(table, wanted).await?;
-        let offline = self.parts.offline.erase(table, &keys).await?;
         let of_table = record.versions.iter().filter(|version| version.table.id == table.id);
         let places: BTreeSet<TableId> = of_table.map(online_table).collect();
+        // Nobody brings rows online meanwhile that are about to go, as far as this process goes.
+        let mut turns = Vec::new();
+        for place in &places {
+            turns.push(self.parts.turns.take(place).await);
+        }
+        let keys = self.whole_keys(table, wanted).await?;
+        // Online first: which keys there are is known from the log, so that what is cut off here can be
+        // done again. And once more at the end, for what another process brought up in between.
         let mut online = 0;
+        for place in &places {
+            online += self.parts.online.erase(place, &keys).await?;
+        }
+        let offline = self.parts.offline.erase(table, &keys).await?;
         for place in &places {
             online += self.parts.online.erase(place, &keys).await?;
         }
@@ -102,18 +106,14 @@ impl Features {
     /// The table's keys that hold one of the wanted ones: those themselves, or, where the table has more
     /// entities, all that were ever combined with them.
     async fn whole_keys(&self, table: &Table, wanted: &Wanted) -> Result<KeyBatch> {
-        let places: Vec<Option<usize>> = wanted
-            .names
-            .iter()
-            .map(|name| table.keys.iter().position(|key| key.name == *name))
-            .collect();
+        let places = wanted.places(table)?;
         let mut scan = Scan::default();
         scan.columns = Some(Vec::new());
         let mut found = BTreeSet::new();
         let mut batches = self.parts.offline.scan(table, scan).await?;
         while let Some(batch) = batches.try_next().await? {
             let columns: Vec<ArrayRef> =
-                places.iter().flatten().map(|at| batch.column(*at).clone()).collect();
+                places.iter().map(|at| batch.column(*at).clone()).collect();
             let part = KeyBatch::from_columns(&columns, batch.num_rows())?;
             let whole =
                 KeyBatch::from_columns(&batch.columns()[..table.keys.len()], batch.num_rows())?;
@@ -137,13 +137,35 @@ impl Features {
     }
 }
 
+fn unsupported(table: &Table, why: &'static str) -> Error {
+    Error::new(ErrorKind::Unsupported, OPERATION, why).with("table", &table.id)
+}
+
 /// The keys of the entity.
 struct Wanted {
-    names: Vec<String>,
+    parts: Vec<TableKey>,
     keys: BTreeSet<Vec<u8>>,
 }
 
 impl Wanted {
+    /// Which of a table's keys are those of the entity.
+    fn places(&self, table: &Table) -> Result<Vec<usize>> {
+        if let Source::Files(urls) = &table.source {
+            return Err(unsupported(
+                table,
+                "the rows of a view are in files that are not the store's",
+            )
+            .with("files", urls.join(", "))
+            .with_hint("take the rows out of the files, then define the view without the entity"));
+        }
+        let place = |part: &TableKey| table.keys.iter().position(|key| key == part);
+        self.parts.iter().map(place).collect::<Option<Vec<_>>>().ok_or_else(|| {
+            unsupported(table, "rows of before have other keys than the entity has now").with_hint(
+                "what is of whom cannot be told: define the entity as it was, and erase again",
+            )
+        })
+    }
+
     fn of(parts: &[TableKey], columns: &[ArrayRef], rows: usize) -> Result<Self> {
         let batch = KeyBatch::from_columns(columns, rows)?;
         let mut keys = BTreeSet::new();
@@ -152,7 +174,7 @@ impl Wanted {
                 key.ok_or_else(|| Error::invalid(OPERATION, "a key is null").with("row", row))?;
             keys.insert(key.to_vec());
         }
-        Ok(Self { names: parts.iter().map(|part| part.name.clone()).collect(), keys })
+        Ok(Self { parts: parts.to_vec(), keys })
     }
 }
 

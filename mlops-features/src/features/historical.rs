@@ -7,8 +7,8 @@ use arrow::compute::{cast, filter_record_batch};
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use futures::TryStreamExt;
 use mlops_core::features::{
-    AsOf, EntityRows, Feature, Historical, KeyBatch, KnownAt, Probe, Receipt, ReceiptTable,
-    RowStatus, Scan, ServiceRef, Source, TableKey, TrainingSet, Visibility,
+    AsOf, EntityRows, Historical, KeyBatch, KnownAt, Probe, Receipt, ReceiptTable, RowStatus, Scan,
+    ServiceRef, Source, TableKey, TrainingSet, Visibility,
 };
 use mlops_core::lineage::{Edge, Node, NodeKind, Relation};
 use mlops_core::tracking::Digest;
@@ -39,7 +39,7 @@ impl Features {
         }
         let rows = bucketed(rows, &resolved, options.bucket)?;
         let times = instants(&rows)?;
-        let entities = digest_of(&rows, &resolved)?;
+        let entities = digest_of(&rows, &times, &resolved)?;
         if let Some(receipt) = &options.receipt
             && options.bucket.is_none()
             && receipt.entities != entities
@@ -114,8 +114,9 @@ impl Features {
         let table = &view.view.table;
         let rows = ask.times.len();
         let keys = KeyBatch::from_columns(&ask.keys, rows)?;
-        let features: Vec<Feature> = view.features.iter().map(|f| f.feature.clone()).collect();
-        let plan = Arc::new(WindowPlan::new(table, &features)?);
+        // All of the view's, as online: whether a row is found depends on the longest window of all.
+        let features = &view.view.definition.features;
+        let plan = Arc::new(WindowPlan::new(table, features)?);
         let position = match (&table.source, ask.position) {
             (Source::Files(_), _) => 0,
             (_, Some(position)) => position,
@@ -135,7 +136,11 @@ impl Features {
             }
         }
         let answer = join.finish()?;
-        Ok(AsOf::new(answer.rows, answer.columns, answer.event_time, answer.created, position))
+        let used = view.features.iter().filter_map(|used| {
+            let place = features.iter().position(|there| there.name == used.feature.name)?;
+            answer.columns.get(place).cloned()
+        });
+        Ok(AsOf::new(answer.rows, used.collect(), answer.event_time, answer.created, position))
     }
 
     async fn read_of(&self, view: &ResolvedView, answer: &AsOf) -> Result<ReceiptTable> {
@@ -158,7 +163,9 @@ impl Features {
     async fn leave_lineage(&self, receipt: &Receipt) -> Result<()> {
         let Some(lineage) = &self.lineage else { return Ok(()) };
         let service = Node::new(NodeKind::FeatureService, receipt.service.to_string());
-        let made = Node::new(NodeKind::Dataset, format!("training:{}", receipt.digest()));
+        // As a run names it whose input the set becomes: its name, `@`, its digest.
+        let set = format!("{}@training:{}", receipt.service, receipt.digest());
+        let made = Node::new(NodeKind::Dataset, set);
         lineage.link(&[Edge::new(service, made, Relation::DerivedFrom)]).await
     }
 }

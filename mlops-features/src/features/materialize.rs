@@ -5,16 +5,15 @@
 //! segment, and neither loses nor doubles a row. A late row has a new place in the log, and so it cannot
 //! be missed.
 
-use arrow::array::RecordBatch;
 use mlops_core::features::{
-    Append, Appended, FeatureName, Lag, Lifecycle, Manifest, Materialize, Materialized,
-    MaterializedView, Pushed, Scan, Segment, Source, ViewRecord, Watermark,
+    FeatureName, Lifecycle, Manifest, Materialize, Materialized, MaterializedView, Registered,
+    Scan, Segment, Source, TableId, ViewRecord, Watermark,
 };
 use mlops_core::{Error, ErrorKind, Result};
 
 use super::Features;
-use super::online::online_table;
 use super::part::Part;
+use super::place::{How, Place, places};
 use super::view::unknown;
 
 const OPERATION: &str = "features.materialize";
@@ -42,139 +41,130 @@ impl Features {
             }
         }
         let mut done = Materialized::default();
+        let mut failed = None;
         for record in views {
-            done.views.push(self.bring_view(record, &what).await?);
+            let name = &record.last().definition.name;
+            match self.bring_view(&registered, record, &what).await {
+                Ok(view) => done.views.push(view),
+                // What is wrong with one view does not hold up the others.
+                Err(error) => failed = failed.or(Some(error.with("view", name))),
+            }
         }
-        Ok(done)
+        failed.map_or(Ok(done), Err)
     }
 
     async fn bring_view(
         &self,
+        registered: &Registered,
         record: &ViewRecord,
         what: &Materialize,
     ) -> Result<MaterializedView> {
         let view = record.last();
         let mut report = MaterializedView::new(view.definition.name.clone());
-        let now = self.parts.clock.now_micros();
-        let table = online_table(view);
-        let mut part = Part::new(self, record, &table, now, what.progress.clone())?;
-        if let Source::Files(_) = view.table.source {
-            // There is no log: everything is read, and what is known changes nothing.
-            part.write(scan_of(what), &mut report).await?;
-            return Ok(report);
-        }
         if what.range.is_some() && view.definition.is_aggregated() {
             return Err(Error::invalid(
                 OPERATION,
                 "an aggregated view has no range to be materialized",
             )
-            .with("view", &view.definition.name)
             .with_hint(
                 "its states are folds of the whole log: materialize without a range, or `full`",
             ));
         }
-        let manifest = self.parts.offline.manifest(&view.table.id, None).await?;
-        let mut mark = self.parts.online.watermark(&table).await?;
-        if what.full && view.definition.is_aggregated() {
-            // States of before would take the log for folded.
-            self.parts.online.drop_table(&table).await?;
-            mark = self.parts.online.watermark(&table).await?;
+        for place in places(registered, record)? {
+            self.bring_place(&place, what, &mut report).await?;
+        }
+        Ok(report)
+    }
+
+    /// Brings one online table up.
+    pub(super) async fn bring_place(
+        &self,
+        place: &Place,
+        what: &Materialize,
+        report: &mut MaterializedView,
+    ) -> Result<()> {
+        let _turn = self.parts.turns.take(&place.online).await;
+        let now = self.parts.clock.now_micros();
+        let table = &place.online;
+        let files = matches!(place.table.source, Source::Files(_));
+        // States of before would take the log for folded; and of files nobody says that a row was replaced.
+        if what.full && (files || matches!(place.how, How::Windows(_))) {
+            self.parts.online.drop_table(table).await?;
+        }
+        let mut mark = self.parts.online.watermark(table).await?;
+        if files {
+            // There is no log: everything is read, and what is known changes nothing.
+            return self.part(place, mark, now, what).write(scan_of(what), report).await;
+        }
+        let manifest = self.parts.offline.manifest(&place.table.id, None).await?;
+        if mark.next_seq > manifest.next_seq {
+            if !what.full {
+                return Err(Error::new(
+                    ErrorKind::Conflict,
+                    OPERATION,
+                    "the online store has more of the log than there is: it is another log's",
+                )
+                .with("table", table)
+                .with("online", mark.next_seq)
+                .with("log", manifest.next_seq)
+                .with_hint("give each store its own prefix; `full` takes what is there away"));
+            }
+            self.parts.online.drop_table(table).await?;
+            mark = self.parts.online.watermark(table).await?;
         }
         let begin = if what.full || what.range.is_some() { 0 } else { mark.next_seq };
+        let mut part = self.part(place, mark, now, what);
         part.of = Some(rows_after(&manifest, begin));
         for segment in manifest.segments.iter().filter(|segment| segment.seq.1 >= begin) {
             let mut scan = scan_of(what);
             scan.segment = Some(segment.path.clone());
             scan.position = Some(manifest.position);
             scan.after_seq = begin.checked_sub(1);
-            part.write(scan, &mut report).await?;
+            part.write(scan, report).await?;
             let next_seq = segment.seq.1 + 1;
-            if what.range.is_none() && next_seq > mark.next_seq {
-                let next = Watermark { next_seq, at: now };
-                self.parts.online.advance(&table, mark, next).await?;
-                mark = next;
+            if what.range.is_none() {
+                mark = self.advance(table, mark, Watermark { next_seq, at: now }).await?;
             }
         }
         report.next_seq = mark.next_seq;
-        Ok(report)
+        Ok(())
     }
 
-    /// Appends rows, and brings them online when they are durable.
-    pub(super) async fn push_rows(
+    fn part<'a>(
+        &'a self,
+        place: &'a Place,
+        mark: Watermark,
+        now: i64,
+        what: &Materialize,
+    ) -> Part<'a> {
+        Part::new(self, place, mark, now, what.progress.clone())
+    }
+
+    /// Moves the watermark forward. Another process that brought the same rows may have been first.
+    async fn advance(
         &self,
-        name: &FeatureName,
-        batch: RecordBatch,
-        options: Append,
-    ) -> Result<Pushed> {
-        let operation = "features.push";
-        let registered = self.load().await?;
-        let record =
-            registered.views.get(name).ok_or_else(|| unknown(operation, name, &registered))?;
-        if record.state.at(self.now()) == Lifecycle::Draft {
-            return Err(Error::new(ErrorKind::Denied, operation, "the view is a draft")
-                .with("view", name)
-                .with_hint("append to it, or make it active"));
+        table: &TableId,
+        mark: Watermark,
+        next: Watermark,
+    ) -> Result<Watermark> {
+        if mark.next_seq >= next.next_seq {
+            return Ok(mark);
         }
-        let appended = self.append_rows(name, batch, options).await?;
-        let changed = self.bring_pushed(record, appended).await.map_err(|error| {
-            error.with_hint("the rows are in the log; the next materialization brings them online")
-        })?;
-        Ok(Pushed { appended, changed })
-    }
-
-    async fn bring_pushed(&self, record: &ViewRecord, appended: Appended) -> Result<u64> {
-        let view = record.last();
-        let table = online_table(view);
-        let now = self.parts.clock.now_micros();
-        let mut report = MaterializedView::new(view.definition.name.clone());
-        let mark = self.parts.online.watermark(&table).await?;
-        if view.definition.is_aggregated() || mark.next_seq >= appended.first_seq {
-            // A state is a fold of the log in its order, so what is before goes first; mostly nothing is.
-            let what = Materialize::default();
-            return Ok(self.bring_view(record, &what).await?.changed);
-        }
-        // What is before is somebody else's materialization; these rows need not wait for it.
-        let mut part = Part::new(self, record, &table, now, None)?;
-        let mut scan = Scan::default();
-        scan.position = Some(appended.position);
-        scan.after_seq = appended.first_seq.checked_sub(1);
-        part.write(scan, &mut report).await?;
-        Ok(report.changed)
-    }
-
-    /// Appends rows to the log alone.
-    pub(super) async fn append_rows(
-        &self,
-        name: &FeatureName,
-        batch: RecordBatch,
-        options: Append,
-    ) -> Result<Appended> {
-        let view = self.writable("features.append", name).await?;
-        self.parts.offline.append(&view.table, batch, options).await
-    }
-
-    pub(super) async fn lags(&self) -> Result<Vec<Lag>> {
-        let registered = self.load().await?;
-        let mut lags = Vec::new();
-        for (name, record) in &registered.views {
-            if matches!(record.state.at(self.now()), Lifecycle::Retired) {
-                continue;
+        match self.parts.online.advance(table, mark, next).await {
+            Ok(()) => Ok(next),
+            Err(error) if error.kind() == ErrorKind::Conflict => {
+                let found = self.parts.online.watermark(table).await?;
+                if found.next_seq >= next.next_seq {
+                    return Ok(found);
+                }
+                // Less than before: somebody took the table away to make it anew.
+                if found.next_seq < mark.next_seq {
+                    return Err(error);
+                }
+                self.parts.online.advance(table, found, next).await.map(|()| next)
             }
-            let view = record.last();
-            let mut lag = Lag::new(name.clone());
-            if view.table.source == Source::Log {
-                let manifest = self.parts.offline.manifest(&view.table.id, None).await?;
-                let mark = self.parts.online.watermark(&online_table(view)).await?;
-                lag.rows = manifest.next_seq.saturating_sub(mark.next_seq);
-                let behind = manifest.segments.iter().filter(|s| s.seq.1 >= mark.next_seq);
-                lag.waiting_since = behind.map(|segment| segment.created.0).min();
-                lag.newest_event_time = manifest.segments.iter().map(|s| s.event_time.1).max();
-                lag.appended_at = (manifest.position > 0).then_some(manifest.last_created);
-                lag.materialized_at = (mark.at > 0).then_some(mark.at);
-            }
-            lags.push(lag);
+            Err(error) => Err(error),
         }
-        Ok(lags)
     }
 }
 
@@ -192,7 +182,7 @@ fn scan_of(what: &Materialize) -> Scan {
 }
 
 /// How many rows of the log have a place from `begin` on: at most, where a segment begins before.
-fn rows_after(manifest: &Manifest, begin: u64) -> u64 {
+pub(super) fn rows_after(manifest: &Manifest, begin: u64) -> u64 {
     let behind = |segment: &&Segment| segment.seq.1 >= begin;
     manifest.segments.iter().filter(behind).map(|segment| segment.rows).sum()
 }

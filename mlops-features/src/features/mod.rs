@@ -6,11 +6,15 @@
 
 mod erase;
 mod historical;
+mod lag;
 mod materialize;
 mod online;
 mod part;
+mod place;
+mod push;
 mod range;
 mod receipt;
+mod turns;
 mod view;
 
 use std::fmt;
@@ -34,8 +38,10 @@ use crate::transform::Functions;
 use crate::trust::{ServingLog, ServingLogs};
 
 pub(crate) use self::historical::{Ask, all_keys, instants, internal, key_columns, whole};
+use self::turns::Turns;
+
 pub use self::online::PreparedService;
-pub(crate) use self::online::online_table;
+pub(crate) use self::place::online_table;
 pub use self::view::ServiceShape;
 pub(crate) use self::view::unknown;
 
@@ -54,6 +60,8 @@ struct Parts {
     functions: Functions,
     forget: Option<Span>,
     serving: Vec<Serving>,
+    /// Who changes what a table has online, one at a time as far as this process goes.
+    turns: Turns,
 }
 
 /// A serving log that an erasure reaches, and its writer, if it is known.
@@ -72,7 +80,8 @@ impl Features {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let (functions, serving) = (Functions::default(), Vec::new());
-        let parts = Parts { offline, online, clock, functions, forget: None, serving };
+        let turns = Turns::default();
+        let parts = Parts { offline, online, clock, functions, forget: None, serving, turns };
         Self { catalog, lineage: None, parts: Arc::new(parts) }
     }
 
@@ -137,6 +146,7 @@ impl Parts {
             clock: Arc::clone(&self.clock),
             functions: self.functions.clone(),
             forget: self.forget,
+            turns: self.turns.clone(),
             serving: self.serving.clone(),
         }
     }
@@ -188,7 +198,8 @@ impl FeatureStore for Features {
         batch: RecordBatch,
         options: Append,
     ) -> Result<Appended> {
-        self.append_rows(view, batch, options).await
+        let registered = self.load().await?;
+        self.append_rows("features.append", &registered, view, batch, options).await
     }
 
     async fn push(

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, FieldRef, Schema};
-use mlops_core::Result;
-use mlops_core::features::{
-    FeatureName, OnlineAnswer, Registered, ServiceRef, TableId, ViewRecord, ViewVersion,
-};
+use mlops_core::features::{FeatureName, OnlineAnswer, Registered, ServiceRef};
+use mlops_core::{Error, Result};
 
 use super::Features;
 use super::historical::{visibility, whole};
+use super::place::{codec_of, online_table};
 use crate::codec::RowCodec;
 use crate::define::{Resolved, ResolvedView, resolve_service};
 use crate::prepared::{Prepared, PreparedFeature, PreparedKind, PreparedView, RequestKey};
@@ -19,7 +18,8 @@ use crate::window::{Answers, WindowPlan};
 
 /// A service that is ready to be asked: names, versions and layouts are resolved.
 ///
-/// It is that of the definitions as they were; prepare again to take up new ones.
+/// It is that of the definitions as they were; prepare again to take up new ones. When a view gets a new
+/// column and rows are brought up with it, reads are `Unsupported` until then.
 #[derive(Debug, Clone)]
 pub struct PreparedService {
     service: ServiceRef,
@@ -111,7 +111,7 @@ fn prepared(registered: &Registered, view: &ResolvedView) -> Result<PreparedView
     } else {
         let columns = view.features.iter().map(|f| f.feature.column().to_owned()).collect();
         let codec = match registered.views.get(&view.used.view) {
-            Some(record) => codec_of(record, version)?,
+            Some(record) => codec_of(record, &version.table.id)?,
             None => RowCodec::new(&version.table.columns)?,
         };
         PreparedKind::Rows { codec: Arc::new(codec), columns }
@@ -124,25 +124,6 @@ fn prepared(registered: &Registered, view: &ResolvedView) -> Result<PreparedView
         features: features.collect(),
         kind,
     })
-}
-
-/// Where the online store keeps a view: aggregated views by version, because their states are made of
-/// their windows.
-pub(crate) fn online_table(version: &ViewVersion) -> TableId {
-    if version.definition.is_aggregated() {
-        TableId::windows(&version.definition.name, version.version)
-    } else {
-        version.table.id.clone()
-    }
-}
-
-/// Packs by a version's columns, and reads what other versions with the same table packed.
-pub(super) fn codec_of(record: &ViewRecord, version: &ViewVersion) -> Result<RowCodec> {
-    let mut codec = RowCodec::new(&version.table.columns)?;
-    for other in record.versions.iter().filter(|other| other.table.id == version.table.id) {
-        codec = codec.reading(&other.table.columns)?;
-    }
-    Ok(codec)
 }
 
 impl Features {
@@ -165,6 +146,16 @@ pub(super) fn with_computed(
     batch: &RecordBatch,
     inputs: &RecordBatch,
 ) -> Result<RecordBatch> {
+    let schema = batch.schema();
+    let twice = compiled.fields().iter().find(|made| schema.index_of(made.name()).is_ok());
+    if let Some(made) = twice {
+        return Err(Error::invalid(
+            "features.transform",
+            "two columns of the answer have one name",
+        )
+        .with("column", made.name())
+        .with_hint("rename the column of the rows that ask"));
+    }
     let made = compiled.eval(inputs)?;
     let fields = batch.schema().fields().iter().chain(compiled.fields()).cloned().collect();
     let columns = batch.columns().iter().cloned().chain(made).collect();

@@ -11,15 +11,15 @@ use arrow::array::{Array, AsArray, RecordBatch, TimestampMicrosecondArray};
 use arrow::datatypes::{TimestampMicrosecondType, UInt64Type};
 use futures::TryStreamExt;
 use mlops_core::features::{
-    KeyBatch, MaterializedView, OnlineRow, OnlineWritten, Progress, Scan, Table, TableId,
-    TableRead, ViewRecord, Watcher, WriteOrder,
+    KeyBatch, MaterializedView, OnlineRow, OnlineWritten, Progress, Scan, TableRead, Watcher,
+    Watermark, WriteOrder,
 };
 use mlops_core::{Error, ErrorKind, Result};
 
 use super::Features;
-use super::online::codec_of;
-use crate::codec::{PackedBatch, RowCodec};
-use crate::window::{Folder, KeyRows, WindowPlan, payload};
+use super::place::{How, Place};
+use crate::codec::PackedBatch;
+use crate::window::{Folder, KeyRows, payload};
 
 const OPERATION: &str = "features.materialize";
 
@@ -29,13 +29,9 @@ const ROWS: usize = 4_096;
 /// Writes what it reads of one view's log.
 pub(super) struct Part<'a> {
     features: &'a Features,
-    /// Where the rows are.
-    table: &'a Table,
-    /// Where they go.
-    online: &'a TableId,
-    how: How,
-    /// In microseconds; 0 for rows of any age.
-    ttl: i64,
+    place: &'a Place,
+    /// What the place had when this began: states are folds of all before, so it must not have less.
+    mark: Watermark,
     now: i64,
     progress: Option<Watcher>,
     rows: u64,
@@ -43,37 +39,15 @@ pub(super) struct Part<'a> {
     pub(super) of: Option<u64>,
 }
 
-enum How {
-    Rows(RowCodec),
-    Windows(Arc<WindowPlan>),
-}
-
 impl<'a> Part<'a> {
     pub(super) fn new(
         features: &'a Features,
-        record: &'a ViewRecord,
-        online: &'a TableId,
+        place: &'a Place,
+        mark: Watermark,
         now: i64,
         progress: Option<Watcher>,
-    ) -> Result<Self> {
-        let view = record.last();
-        let how = if view.definition.is_aggregated() {
-            How::Windows(Arc::new(WindowPlan::new(&view.table, &view.definition.features)?))
-        } else {
-            How::Rows(codec_of(record, view)?)
-        };
-        let ttl = view.definition.ttl.micros();
-        Ok(Self {
-            features,
-            table: &view.table,
-            online,
-            how,
-            ttl,
-            now,
-            progress,
-            rows: 0,
-            of: None,
-        })
+    ) -> Self {
+        Self { features, place, mark, now, progress, rows: 0, of: None }
     }
 
     /// Writes what a scan of one segment returns.
@@ -82,14 +56,14 @@ impl<'a> Part<'a> {
         mut scan: Scan,
         report: &mut MaterializedView,
     ) -> Result<()> {
-        let mut folder = match &self.how {
+        let mut folder = match &self.place.how {
             How::Rows(_) => None,
             How::Windows(plan) => {
                 scan.columns = Some(plan.columns());
                 Some(Folder::new(Arc::clone(plan)))
             }
         };
-        let mut batches = self.features.parts.offline.scan(self.table, scan).await?;
+        let mut batches = self.features.parts.offline.scan(&self.place.table, scan).await?;
         let mut keys = Vec::new();
         while let Some(batch) = batches.try_next().await? {
             match &mut folder {
@@ -113,8 +87,8 @@ impl<'a> Part<'a> {
     }
 
     async fn write_rows(&self, batch: &RecordBatch, report: &mut MaterializedView) -> Result<()> {
-        let How::Rows(codec) = &self.how else { return Ok(()) };
-        let width = self.table.keys.len();
+        let How::Rows(codec) = &self.place.how else { return Ok(()) };
+        let width = self.place.table.keys.len();
         let keys = KeyBatch::from_columns(&batch.columns()[..width], batch.num_rows())?;
         let orders = Orders::of(batch, width)?;
         let wanted = greatest(&keys, &orders, self.now);
@@ -138,15 +112,25 @@ impl<'a> Part<'a> {
     }
 
     async fn write_states(&self, keys: &[KeyRows], report: &mut MaterializedView) -> Result<()> {
-        let How::Windows(plan) = &self.how else { return Ok(()) };
+        let How::Windows(plan) = &self.place.how else { return Ok(()) };
         if keys.is_empty() {
             return Ok(());
+        }
+        let found = self.features.parts.online.watermark(&self.place.online).await?;
+        if found.next_seq < self.mark.next_seq {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                OPERATION,
+                "the states that were there are gone: somebody materializes the view anew",
+            )
+            .with("table", &self.place.online)
+            .with_hint("wait until that is done, then materialize again"));
         }
         let mut asked = KeyBatch::new();
         for key in keys {
             asked.push(key.key())?;
         }
-        let read = TableRead { table: self.online, keys: &asked };
+        let read = TableRead { table: &self.place.online, keys: &asked };
         let before = self.features.parts.online.read(&[read]).await?.pop().unwrap_or_default();
         let mut states = Vec::with_capacity(keys.len());
         for (place, key) in keys.iter().enumerate() {
@@ -171,14 +155,15 @@ impl<'a> Part<'a> {
 
     async fn put(&self, rows: &[OnlineRow<'_>], report: &mut MaterializedView) -> Result<()> {
         let OnlineWritten { changed, stale } =
-            self.features.parts.online.write(self.online, rows, self.now).await?;
+            self.features.parts.online.write(&self.place.online, rows, self.now).await?;
         report.changed += changed;
         report.stale += stale;
         Ok(())
     }
 
     fn expires(&self, event_time: i64) -> Option<i64> {
-        (self.ttl > 0).then(|| self.forgotten(event_time.saturating_add(self.ttl))).flatten()
+        let ttl = self.place.ttl;
+        (ttl > 0).then(|| self.forgotten(event_time.saturating_add(ttl))).flatten()
     }
 
     /// The second from which on what is of no use after `micros` may be forgotten, if anything may.

@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{BooleanArray, RecordBatch};
-use arrow::compute::{cast, concat_batches, filter_record_batch};
+use arrow::compute::{
+    SortColumn, cast, concat_batches, filter_record_batch, lexsort_to_indices, take_record_batch,
+};
 use arrow::datatypes::{DataType, FieldRef, Schema};
 use arrow::error::ArrowError;
 use futures::TryStreamExt;
@@ -21,7 +23,8 @@ const OPERATION: &str = "features.range";
 
 impl Features {
     /// The training set of every key and event time that the service's first view has in `[from, until)`:
-    /// each such row asks, at its own event time, once.
+    /// each such row asks, at its own event time, once, in the order of keys and times. All of them are in
+    /// memory at once; ask for shorter times, or bucket by bucket, if that is too much.
     ///
     /// # Errors
     /// As [`FeatureStore::historical`](mlops_core::features::FeatureStore::historical); `Invalid` for a service without views.
@@ -41,6 +44,7 @@ impl Features {
         scan.columns = Some(Vec::new());
         scan.from = Some(to_micros(from)?);
         scan.until = Some(to_micros(until)?);
+        scan.position = options.receipt.as_ref().and_then(|r| r.tables.first()).map(|t| t.position);
         let table = &view.view.table;
         let mut batches = self.parts.offline.scan(table, scan).await?;
         let mut parts: Vec<RecordBatch> = Vec::new();
@@ -56,7 +60,7 @@ impl Features {
         };
         let all = concat_batches(&first.schema(), &parts).map_err(|e| broken(&e))?;
         let rows = distinct(&all, table)?;
-        let renamed = rename(&rows, &view.keys)?;
+        let renamed = rename(&in_order(&rows)?, &view.keys)?;
         self.training_set(service, EntityRows::new(renamed).at(Table::EVENT_TIME), options).await
     }
 }
@@ -70,6 +74,15 @@ fn distinct(batch: &RecordBatch, table: &Table) -> Result<RecordBatch> {
     let first: BooleanArray =
         keys.iter().map(|key| Some(key.is_some_and(|key| seen.insert(key)))).collect();
     filter_record_batch(batch, &first).map_err(|e| broken(&e))
+}
+
+/// By key and time, so that the answer does not depend on how rows are cut into segments.
+fn in_order(batch: &RecordBatch) -> Result<RecordBatch> {
+    let columns = batch.columns().iter();
+    let columns: Vec<SortColumn> =
+        columns.map(|values| SortColumn { values: Arc::clone(values), options: None }).collect();
+    let order = lexsort_to_indices(&columns, None).map_err(|e| broken(&e))?;
+    take_record_batch(batch, &order).map_err(|e| broken(&e))
 }
 
 /// The key columns as the service calls them.

@@ -1,76 +1,80 @@
 //! Receipts: whether the rows that ask, and the rows that answer, are those of then.
 
+use std::collections::BTreeMap;
+use std::slice;
+use std::sync::Arc;
+
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, Int64Type};
+use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use mlops_core::features::{EntityRows, Receipt, ServiceRef};
 use mlops_core::tracking::Digest;
 use mlops_core::{Error, ErrorKind, Result};
 
+use super::historical::internal;
 use crate::define::Resolved;
+use crate::offline::coerce::{coerce_asked_keys, coerce_column};
 
 const OPERATION: &str = "features.historical";
 
-/// BLAKE3 of what decides the answer: the keys, the instants, and the columns that transforms ask for, by
+/// BLAKE3 of what decides the answer: the instants, the keys, and the columns that transforms ask for, by
 /// value, however they are encoded.
-pub(super) fn digest_of(rows: &EntityRows, resolved: &Resolved) -> Result<Digest> {
-    let mut names: Vec<&str> = vec![&rows.event_time];
-    names.extend(resolved.keys.iter().map(|key| key.name.as_str()));
-    let asked = resolved.version.on_demand.iter().flat_map(|transform| transform.request.iter());
-    names.extend(asked.map(|field| field.name.as_str()));
-    names.sort_unstable();
-    names.dedup();
+pub(super) fn digest_of(
+    rows: &EntityRows,
+    times: &ArrayRef,
+    resolved: &Resolved,
+) -> Result<Digest> {
     let mut hash = blake3::Hasher::new();
-    for name in names {
-        let Some(column) = rows.batch.column_by_name(name) else { continue };
+    let nanos = matches!(times.data_type(), DataType::Timestamp(TimeUnit::Nanosecond, _));
+    let times = cast(times, &DataType::Int64).map_err(|e| internal(&e))?;
+    for time in times.as_primitive::<Int64Type>().values() {
+        let (micros, rest) =
+            if nanos { (time.div_euclid(1_000), time.rem_euclid(1_000)) } else { (*time, 0) };
+        hash.update(&micros.to_le_bytes());
+        hash.update(&rest.to_le_bytes());
+    }
+    let mut columns: BTreeMap<&str, ArrayRef> = BTreeMap::new();
+    for field in &resolved.request {
+        if let Some(column) = rows.batch.column_by_name(&field.name) {
+            columns.insert(&field.name, coerce_column(column, field.data_type, &field.name)?);
+        }
+    }
+    for key in &resolved.keys {
+        if let Some(column) = rows.batch.column_by_name(&key.name) {
+            let key = slice::from_ref(key);
+            let mut made = coerce_asked_keys(&[Arc::clone(column)], key)?;
+            columns.extend(made.pop().map(|column| (key[0].name.as_str(), column)));
+        }
+    }
+    for (name, column) in columns {
         hash.update(&(name.len() as u64).to_le_bytes());
         hash.update(name.as_bytes());
-        hash_column(&mut hash, column)?;
+        hash_column(&mut hash, &column)?;
     }
     Ok(Digest(*hash.finalize().as_bytes()))
 }
 
+/// Of a column of one of the types that keys and features have.
 fn hash_column(hash: &mut blake3::Hasher, column: &ArrayRef) -> Result<()> {
-    let broken = |e: arrow::error::ArrowError| Error::invalid(OPERATION, e.to_string());
-    let as_type = |to: &DataType| cast(column, to).map_err(broken);
-    match column.data_type() {
-        DataType::UInt64 => {}
-        kind if kind.is_integer() || kind.is_temporal() => {
-            // The unit decides what the number means.
-            hash.update(
-                if kind.is_temporal() { kind.to_string() } else { String::new() }.as_bytes(),
-            );
-            let values = as_type(&DataType::Int64)?;
-            let values = values.as_primitive::<Int64Type>();
-            for value in values {
-                hash.update(&[u8::from(value.is_some())]);
-                hash.update(&value.unwrap_or_default().to_le_bytes());
-            }
-            return Ok(());
+    let kind = column.data_type();
+    let as_type = |to: &DataType| cast(column, to).map_err(|e| internal(&e));
+    if kind.is_integer() || kind.is_temporal() {
+        for value in as_type(&DataType::Int64)?.as_primitive::<Int64Type>() {
+            hash.update(&[u8::from(value.is_some())]);
+            hash.update(&value.unwrap_or_default().to_le_bytes());
         }
-        kind if kind.is_floating() => {
-            let values = as_type(&DataType::Float64)?;
-            for value in values.as_primitive::<Float64Type>() {
-                hash.update(&[u8::from(value.is_some())]);
-                hash.update(&value.unwrap_or_default().to_bits().to_le_bytes());
-            }
-            return Ok(());
+        return Ok(());
+    }
+    if kind.is_floating() {
+        for value in as_type(&DataType::Float64)?.as_primitive::<Float64Type>() {
+            hash.update(&[u8::from(value.is_some())]);
+            hash.update(&value.unwrap_or_default().to_bits().to_le_bytes());
         }
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(..) => {
-            let values = as_type(&DataType::Utf8)?;
-            for value in values.as_string::<i32>() {
-                let bytes = value.unwrap_or_default().as_bytes();
-                hash.update(&[u8::from(value.is_some())]);
-                hash.update(&(bytes.len() as u64).to_le_bytes());
-                hash.update(bytes);
-            }
-            return Ok(());
-        }
-        _ => {}
+        return Ok(());
     }
     let options = FormatOptions::new();
-    let show = ArrayFormatter::try_new(column, &options).map_err(broken)?;
+    let show = ArrayFormatter::try_new(column, &options).map_err(|e| internal(&e))?;
     for row in 0..column.len() {
         let text = show.value(row).to_string();
         hash.update(&[u8::from(column.is_valid(row))]);
@@ -113,6 +117,6 @@ fn changed(what: &str, name: &str) -> Error {
     Error::new(ErrorKind::Conflict, OPERATION, format!("{what} is not what it was in the receipt"))
         .with("name", name)
         .with_hint(
-            "rows of that time were erased, or files were replaced: the set cannot be made again",
+            "rows of that time were erased, or the view is of other files: the set cannot be made again",
         )
 }

@@ -2,10 +2,9 @@
 
 use arrow::datatypes::SchemaRef;
 use mlops_core::features::{
-    ApplyPlan, Definitions, FeatureName, Lifecycle, Registered, RequestField, ServiceRef, TableKey,
-    ViewVersion,
+    ApplyPlan, Definitions, FeatureName, Registered, RequestField, ServiceRef, TableKey,
 };
-use mlops_core::{Error, ErrorKind, Result};
+use mlops_core::{Error, Result};
 
 use super::Features;
 use crate::define::{self, Found, ModelUse, Policy, Search, Used};
@@ -26,23 +25,6 @@ pub struct ServiceShape {
 impl Features {
     pub(crate) async fn load(&self) -> Result<Registered> {
         Ok(define::load(&*self.catalog).await?.registered)
-    }
-
-    /// The last version of a view that rows may be written to.
-    pub(super) async fn writable(
-        &self,
-        operation: &'static str,
-        view: &FeatureName,
-    ) -> Result<ViewVersion> {
-        let registered = self.load().await?;
-        let record =
-            registered.views.get(view).ok_or_else(|| unknown(operation, view, &registered))?;
-        if record.state.at(self.now()) == Lifecycle::Retired {
-            return Err(Error::new(ErrorKind::Denied, operation, "the view is retired")
-                .with("view", view)
-                .with_hint("nobody reads or writes a retired view; make a new one"));
-        }
-        Ok(record.last().clone())
     }
 }
 

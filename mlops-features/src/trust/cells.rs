@@ -21,11 +21,13 @@ pub(super) fn same(a: &ArrayRef, at: usize, b: &ArrayRef, bt: usize) -> bool {
     }
     match a.data_type() {
         DataType::Float64 => {
-            let bits = |array: &ArrayRef, row| array.as_primitive::<Float64Type>().value(row).to_bits();
+            let bits =
+                |array: &ArrayRef, row| array.as_primitive::<Float64Type>().value(row).to_bits();
             bits(a, at) == bits(b, bt)
         }
         DataType::Float32 => {
-            let bits = |array: &ArrayRef, row| array.as_primitive::<Float32Type>().value(row).to_bits();
+            let bits =
+                |array: &ArrayRef, row| array.as_primitive::<Float32Type>().value(row).to_bits();
             bits(a, at) == bits(b, bt)
         }
         DataType::Int64 => primitive!(Int64Type),

@@ -8,7 +8,9 @@
 mod report;
 
 use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::{DataType, Int64Type, TimeUnit, TimestampMicrosecondType, TimestampNanosecondType};
+use arrow::datatypes::{
+    DataType, Int64Type, TimeUnit, TimestampMicrosecondType, TimestampNanosecondType,
+};
 use mlops_core::Result;
 use mlops_core::features::{
     AsOf, EntityRows, Historical, KnownAt, RowStatus, ServiceRef, Source, Span,

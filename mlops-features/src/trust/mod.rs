@@ -40,4 +40,4 @@ pub use self::serving::{
     LoggedService, ServingLog, ServingLogs, ServingMark, ServingOptions, WhenFull,
 };
 pub use self::skew::{FeatureSkew, SkewExample, SkewReport, Verify};
-pub use self::statistics::{ColumnStatistics, ViewStatistics};
+pub use self::statistics::{ColumnStatistics, Filled, ViewStatistics};

@@ -1,11 +1,14 @@
 //! What a view holds, from its manifest alone: no row is read.
 
+use std::collections::BTreeMap;
+
 use mlops_core::Result;
 use mlops_core::features::{
     Feature, FeatureName, Manifest, Segment, SegmentColumn, Source, ViewVersion,
 };
 use serde::{Deserialize, Serialize};
 
+use crate::define::{Found, Search};
 use crate::features::{Features, unknown};
 
 /// What the log of a view holds.
@@ -55,6 +58,48 @@ pub struct ColumnStatistics {
     /// The mean of the finite numbers, for numbers: that of each segment, weighted by its values that are
     /// neither null nor NaN. So it is exact but where a segment has infinite values.
     pub mean: Option<f64>,
+}
+
+/// What a view must hold for its features to be found; each part that is set must hold.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct Filled {
+    /// At least so many rows.
+    pub rows: u64,
+    /// At most this share of rows without a value, from 0 to 1.
+    pub nulls: Option<f64>,
+    /// The newest event time is not before this, in microseconds since 1970.
+    pub since: Option<i64>,
+}
+
+impl Filled {
+    /// At least so many rows.
+    pub fn rows(mut self, rows: u64) -> Self {
+        self.rows = rows;
+        self
+    }
+
+    /// At most this share of rows without a value, from 0 to 1.
+    pub fn nulls(mut self, share: f64) -> Self {
+        self.nulls = Some(share);
+        self
+    }
+
+    /// The newest event time is not before this, in microseconds since 1970.
+    pub fn since(mut self, event_time: i64) -> Self {
+        self.since = Some(event_time);
+        self
+    }
+
+    fn holds(&self, feature: &str, statistics: &ViewStatistics) -> bool {
+        let share = statistics.null_share(feature);
+        statistics.rows >= self.rows
+            && self.nulls.is_none_or(|most| share.is_some_and(|share| share <= most))
+            && self.since.is_none_or(|since| {
+                statistics.event_time.is_some_and(|(_, newest)| newest >= since)
+            })
+    }
 }
 
 impl ViewStatistics {
@@ -149,5 +194,34 @@ impl Features {
             _ => Manifest::default(),
         };
         Ok(ViewStatistics::of(version, &manifest))
+    }
+
+    /// As [`Features::search`], and only features of views that hold enough, each with what its view holds.
+    /// On-demand features, which have no rows, are not among them.
+    ///
+    /// # Errors
+    /// As that; those of [`Features::statistics`].
+    pub async fn search_filled(
+        &self,
+        query: &Search,
+        filled: &Filled,
+    ) -> Result<Vec<(Found, ViewStatistics)>> {
+        let mut known: BTreeMap<FeatureName, ViewStatistics> = BTreeMap::new();
+        let mut found = Vec::new();
+        for feature in self.search(query).await? {
+            // What has no state is a transform.
+            if feature.state.is_none() {
+                continue;
+            }
+            if !known.contains_key(&feature.view) {
+                known.insert(feature.view.clone(), self.statistics(&feature.view).await?);
+            }
+            if let Some(statistics) = known.get(&feature.view)
+                && filled.holds(&feature.feature, statistics)
+            {
+                found.push((feature, statistics.clone()));
+            }
+        }
+        Ok(found)
     }
 }

@@ -88,7 +88,8 @@ impl World {
         let time: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
         let objects: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
         let actor = Actor::new("test").unwrap();
-        let catalog = ObjectCatalog::open(Arc::clone(&objects), "catalog", Arc::clone(&time), actor);
+        let catalog =
+            ObjectCatalog::open(Arc::clone(&objects), "catalog", Arc::clone(&time), actor);
         let catalog = Arc::new(catalog.await.unwrap());
         let offline: Arc<dyn OfflineStore> = if segments {
             let catalog = Arc::<ObjectCatalog>::clone(&catalog);

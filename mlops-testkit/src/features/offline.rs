@@ -12,6 +12,7 @@
 //! the second.
 
 mod appends;
+mod before;
 pub mod build;
 mod changes;
 mod dice;
@@ -97,7 +98,7 @@ impl Debug for OfflineCase {
 /// Every case for offline stores: the rules, over rows that were appended and over files, and the
 /// clauses of the contract.
 pub fn offline_cases() -> Vec<OfflineCase> {
-    [tricky::cases(), appends::cases(), reads::cases(), changes::cases()].concat()
+    [tricky::cases(), appends::cases(), reads::cases(), before::cases(), changes::cases()].concat()
 }
 
 /// One test for each case, named `backend::case`, and one of random histories that come to so many

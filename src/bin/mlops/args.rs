@@ -17,8 +17,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use mlops::tracking::{MAX_PAGE, View};
 
 pub(crate) use self::features::{
-    Append, Compact, Erase, FeatureSearch, Features, FeaturesCommand, Get, Historical, Kind, Lag,
-    Leaks, Materialize, StateName, Verify,
+    Append, Compact, Erase, FEATURE_TYPES, FeatureSearch, Features, FeaturesCommand, Get,
+    Historical, Kind, Lag, Leaks, Materialize, StateName, Verify,
 };
 pub(crate) use self::feed::Feed;
 pub(crate) use self::models::{

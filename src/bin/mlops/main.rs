@@ -47,7 +47,7 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<(), Failure> {
     // One thread: the command waits for one answer at a time, and blocking work has threads anyway.
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut output = Output::new(cli.json);
     runtime.block_on(commands::run(cli, &mut output))?;
     output.flush()

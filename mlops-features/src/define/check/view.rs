@@ -102,6 +102,12 @@ fn check_features(view: &FeatureView, taken: &[(&str, &str)], faults: &mut Fault
 
 fn check_source(view: &FeatureView, faults: &mut Faults) {
     let Source::Files(files) = &view.source else { return };
+    if view.is_aggregated() {
+        faults.add(
+            "an aggregated view is of files; leave `source` out and append their rows, because what is \
+             kept online is a fold of a log",
+        );
+    }
     if files.is_empty() {
         faults.add("source has no files; name at least one, or leave source out to append rows");
     }

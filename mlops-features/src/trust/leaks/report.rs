@@ -212,7 +212,10 @@ impl fmt::Display for ViewLeaks {
         for feature in self.features.iter().filter(|feature| feature.changed > 0) {
             let share = share(feature.changed, feature.cells);
             let (name, changed, cells) = (&feature.feature, feature.changed, feature.cells);
-            writeln!(f, "  {share:>6}  of `{name}` differ from what was known: {changed} of {cells}")?;
+            writeln!(
+                f,
+                "  {share:>6}  of `{name}` differ from what was known: {changed} of {cells}"
+            )?;
         }
         Ok(())
     }

@@ -29,6 +29,9 @@ pub(crate) struct Head {
     pub(crate) views: Vec<HeadView>,
     /// For each entity the columns that hold its keys, once for each way in which a view takes them.
     pub(crate) entities: BTreeMap<FeatureName, Vec<Vec<TableKey>>>,
+    /// Who wrote it, and which of its segments it is: two writers that answer the same at the same instant
+    /// write two segments.
+    pub(crate) writer: (u32, u64, u64),
     /// Records that the writer left out before this segment, because its buffer was full.
     pub(crate) dropped: u64,
 }
@@ -73,6 +76,7 @@ impl Head {
             digest: resolved.version.digest,
             views: views.collect(),
             entities: ways,
+            writer: (0, 0, 0),
             dropped: 0,
         }
     }

@@ -1,6 +1,7 @@
 //! [`ServingLog`]: the buffer of a writer, and what happens when it is full.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::RecordBatch;
@@ -12,6 +13,8 @@ use super::head::Head;
 use super::place::ServingLogs;
 
 const OPERATION: &str = "features.serving_log";
+/// Logs that this process has made.
+static MADE: AtomicU64 = AtomicU64::new(0);
 
 /// How a serving log is written.
 #[derive(Debug, Clone)]
@@ -41,12 +44,7 @@ pub enum WhenFull {
 
 impl Default for ServingOptions {
     fn default() -> Self {
-        Self {
-            one_in: 1,
-            rows: 16_384,
-            when_full: WhenFull::default(),
-            mark_for: Span::seconds(1),
-        }
+        Self { one_in: 1, rows: 16_384, when_full: WhenFull::default(), mark_for: Span::seconds(1) }
     }
 }
 
@@ -87,6 +85,8 @@ pub struct ServingLog(Arc<Inner>);
 struct Inner {
     logs: ServingLogs,
     options: ServingOptions,
+    /// Which of this process's logs it is.
+    number: u64,
     buffer: Mutex<Buffer>,
     /// One flush at a time, so that each record is written by one.
     flushing: futures::lock::Mutex<()>,
@@ -99,6 +99,8 @@ struct Buffer {
     frozen: Vec<Frozen>,
     /// Records in these, and those that are being written.
     rows: usize,
+    /// Segments that were made.
+    segments: u64,
     /// Records that were left out since the last segment, and in all.
     dropped: (u64, u64),
 }
@@ -135,7 +137,8 @@ impl ServingLog {
                 .with("rows", options.rows));
         }
         let (buffer, flushing) = (Mutex::default(), futures::lock::Mutex::new(()));
-        Ok(Self(Arc::new(Inner { logs, options, buffer, flushing })))
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        Ok(Self(Arc::new(Inner { logs, options, number, buffer, flushing })))
     }
 
     /// Where it writes to.
@@ -198,7 +201,10 @@ impl ServingLog {
                 }
             };
             let dropped = std::mem::take(&mut buffer.dropped.0);
-            frozen.push(Frozen { head: Head { dropped, ..Head::clone(&part.head) }, batch });
+            let writer = (std::process::id(), self.0.number, buffer.segments);
+            buffer.segments += 1;
+            let head = Head { writer, dropped, ..Head::clone(&part.head) };
+            frozen.push(Frozen { head, batch });
         }
         Ok(frozen)
     }
@@ -210,8 +216,8 @@ impl ServingLog {
         while taken < all {
             let room = {
                 let mut buffer = self.buffer();
-                let room = (self.0.options.rows - buffer.rows.min(self.0.options.rows))
-                    .min(all - taken);
+                let room =
+                    (self.0.options.rows - buffer.rows.min(self.0.options.rows)).min(all - taken);
                 if room > 0 {
                     let service = head.service.clone();
                     let part = buffer.parts.entry(service);

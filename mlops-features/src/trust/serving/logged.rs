@@ -8,9 +8,7 @@ use arrow::array::{
 };
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, Field};
-use mlops_core::features::{
-    OnlineAnswer, RowStatus, ServiceRef, Source, TableId,
-};
+use mlops_core::features::{OnlineAnswer, RowStatus, ServiceRef, Source, TableId};
 use mlops_core::{Error, Result};
 
 use super::head::{AT, Head, logged_column, online_column, status_column};

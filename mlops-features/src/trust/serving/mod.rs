@@ -16,8 +16,8 @@ mod place;
 mod rewrite;
 
 pub(crate) use self::head::{AT, Head, logged_column, online_column, status_column};
-pub(crate) use self::logged::status;
-pub(crate) use self::rewrite::Cleaned;
 pub use self::log::{ServingLog, ServingOptions, WhenFull};
+pub(crate) use self::logged::status;
 pub use self::logged::{LoggedService, ServingMark};
 pub use self::place::ServingLogs;
+pub(crate) use self::rewrite::Cleaned;

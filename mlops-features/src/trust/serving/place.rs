@@ -3,10 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use arrow::array::AsArray;
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use arrow::datatypes::TimestampMicrosecondType;
-use arrow::array::AsArray;
 use futures::TryStreamExt;
 use mlops_core::features::{FeatureName, ServiceRef};
 use mlops_core::{Error, ErrorKind, Result};
@@ -85,8 +85,7 @@ impl ServingLogs {
             Some((word ^ (1 << 63)) as i64)
         };
         let at = (instant()?, instant()?);
-        let service =
-            ServiceRef::version(FeatureName::new(service).ok()?, version.parse().ok()?);
+        let service = ServiceRef::version(FeatureName::new(service).ok()?, version.parse().ok()?);
         Some(SegmentAt { path, service, at })
     }
 
@@ -142,10 +141,7 @@ impl ServingLogs {
 
 impl fmt::Debug for ServingLogs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServingLogs")
-            .field("store", &self.store)
-            .field("root", &self.root)
-            .finish()
+        f.debug_struct("ServingLogs").field("store", &self.store).field("root", &self.root).finish()
     }
 }
 

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt64Array};
-use arrow::datatypes::{TimestampMicrosecondType, UInt64Type};
+use arrow::datatypes::{Int64Type, TimestampMicrosecondType, UInt64Type};
 use mlops_core::features::{
-    Historical, KeyBatch, KnownAt, RowStatus, ServiceRef, Source, Status,
+    AsOf, Historical, KeyBatch, KnownAt, RowStatus, ServiceRef, Source, Status,
 };
 use mlops_core::{Error, Result};
 
@@ -86,9 +86,7 @@ impl<'a> Replay<'a> {
         let table = &view.view.table;
         // All looks see one log, whatever is appended meanwhile.
         let before = match table.source {
-            Source::Log => {
-                Some(self.features.offline().manifest(&table.id, None).await?.next_seq)
-            }
+            Source::Log => Some(self.features.offline().manifest(&table.id, None).await?.next_seq),
             _ => None,
         };
         let ask = Ask {
@@ -102,8 +100,7 @@ impl<'a> Replay<'a> {
         let now = self.features.ask(view, ask).await?;
         let mut again: Vec<usize> = Vec::new();
         for row in 0..self.records.num_rows() {
-            let cells = now.columns.iter().map(|c| Some((ArrayRef::clone(c), row))).collect();
-            let said = Said { status: now.rows[row], event_time: None, cells };
+            let said = of_join(&now, row);
             match logged.agrees(row, &said) {
                 Match::Yes => {
                     self.count(view, &logged, row, &said, (Verdict::Equal, Match::Yes), report);
@@ -131,7 +128,9 @@ impl<'a> Replay<'a> {
             let states = States::read(self.features, view, &Arc::new(batch), before).await?;
             for row in rows {
                 let key = keys.get(*row);
-                let (said, verdict, found) = self.judge(&logged, &states, key, *row, report)?;
+                let joined = of_join(&now, *row);
+                let (said, verdict, found) =
+                    self.judge(&logged, &states, key, *row, joined, report)?;
                 self.count(view, &logged, *row, &said, (verdict, found), report);
             }
         }
@@ -145,11 +144,16 @@ impl<'a> Replay<'a> {
         states: &States,
         key: Option<&[u8]>,
         row: usize,
+        joined: Said,
         report: &mut SkewReport,
     ) -> Result<(Said, Verdict, Match)> {
         let t = self.at(row);
         let mark = |marks: &UInt64Array| marks.is_valid(row).then(|| marks.value(row));
         let whole = (states.at(key, t, None)?, Verdict::Equal);
+        if logged.agrees(row, &whole.0) == Match::Yes {
+            // The join says otherwise, and so would a training set: the skew is offline.
+            return Ok((joined, Verdict::Mismatch, Match::No));
+        }
         let (Some(online), Some(there)) = (mark(&logged.online), mark(&logged.there)) else {
             let found = logged.agrees(row, &whole.0);
             let verdict = if found == Match::No { Verdict::Mismatch } else { whole.1 };
@@ -196,10 +200,8 @@ impl<'a> Replay<'a> {
             let offline = said.cells[at].as_ref();
             let skew = report.feature(self.service, &feature.output);
             let null = offline.is_none_or(|(column, at)| column.is_null(*at));
-            let (online_status, offline_status) = (
-                Status::of(online_row, online.is_null(row)),
-                Status::of(offline_row, null),
-            );
+            let (online_status, offline_status) =
+                (Status::of(online_row, online.is_null(row)), Status::of(offline_row, null));
             let equal = cell_is(online, row, offline);
             // Of a row that differs, features may still be equal.
             let verdict = if verdict == Verdict::Mismatch && equal && online_row == offline_row {
@@ -226,8 +228,10 @@ impl<'a> Replay<'a> {
                             key: self.key(row),
                             online: text(online, row),
                             online_status,
-                            offline: offline
-                                .map_or_else(|| "null".to_owned(), |(column, at)| text(column, *at)),
+                            offline: offline.map_or_else(
+                                || "null".to_owned(),
+                                |(column, at)| text(column, *at),
+                            ),
                             offline_status,
                             offline_event_time: said.event_time,
                         });
@@ -277,7 +281,8 @@ impl<'a> Replay<'a> {
         let words = self.column(&status_column(alias))?;
         let words = words.as_string_opt::<i32>().ok_or_else(|| lacks(&status_column(alias)))?;
         let statuses = words.iter().map(|word| word.and_then(status));
-        let statuses = statuses.collect::<Option<_>>().ok_or_else(|| lacks(&status_column(alias)))?;
+        let statuses =
+            statuses.collect::<Option<_>>().ok_or_else(|| lacks(&status_column(alias)))?;
         let columns = view.features.iter().map(|f| {
             let column = self.column(&f.output)?;
             if *column.data_type() == f.feature.data_type.arrow() {
@@ -327,6 +332,16 @@ impl Logged {
     }
 }
 
+/// What the join answers to a row.
+fn of_join(now: &AsOf, row: usize) -> Said {
+    let times = now.event_time.as_primitive_opt::<Int64Type>();
+    Said {
+        status: now.rows[row],
+        event_time: times.filter(|times| times.is_valid(row)).map(|times| times.value(row)),
+        cells: now.columns.iter().map(|column| Some((ArrayRef::clone(column), row))).collect(),
+    }
+}
+
 fn cell_is(column: &ArrayRef, row: usize, cell: Option<&(ArrayRef, usize)>) -> bool {
     match cell {
         Some((other, at)) => same(column, row, other, *at),
@@ -334,7 +349,12 @@ fn cell_is(column: &ArrayRef, row: usize, cell: Option<&(ArrayRef, usize)>) -> b
     }
 }
 
-fn numbers(skew: &mut FeatureSkew, online: &ArrayRef, row: usize, cell: Option<&(ArrayRef, usize)>) {
+fn numbers(
+    skew: &mut FeatureSkew,
+    online: &ArrayRef,
+    row: usize,
+    cell: Option<&(ArrayRef, usize)>,
+) {
     let offline = cell.and_then(|(column, at)| number(column, *at));
     if let (Some(online), Some(offline)) = (number(online, row), offline) {
         skew.numbers(online, offline);

@@ -90,8 +90,8 @@ impl Features {
             };
             report.segments += 1;
             report.dropped += head.dropped;
-            let batch = between(&batch, options)
-                .map_err(|error| error.with("file", &segment.path))?;
+            let batch =
+                between(&batch, options).map_err(|error| error.with("file", &segment.path))?;
             if let Some((before, batches)) = &mut waiting {
                 let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
                 if before.service == head.service && rows < RECORDS {

@@ -3,15 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, RecordBatch, TimestampMicrosecondArray, UInt32Array,
-};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, TimestampMicrosecondArray, UInt32Array};
 use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType, UInt64Type};
 use futures::TryStreamExt;
-use mlops_core::features::{
-    Feature, KeyBatch, KnownAt, RowStatus, Scan, Visibility, WriteOrder,
-};
+use mlops_core::features::{Feature, KeyBatch, KnownAt, RowStatus, Scan, Visibility, WriteOrder};
 use mlops_core::{Error, ErrorKind, Result};
 
 use crate::define::ResolvedView;
@@ -115,9 +111,9 @@ impl States {
 
     /// What the log of rows with a `seq` below `before` answers.
     pub(super) fn at(&self, key: Option<&[u8]>, t: i64, before: Option<u64>) -> Result<Said> {
-        let kept = self.kept(key, t).filter(|row| {
-            before.is_none_or(|before| self.orders[*row as usize].seq < before)
-        });
+        let kept = self
+            .kept(key, t)
+            .filter(|row| before.is_none_or(|before| self.orders[*row as usize].seq < before));
         match &self.windows {
             Some(plan) => self.windowed(plan, key, t, &kept.collect::<Vec<_>>()),
             None => Ok(self.row(kept.max_by_key(|row| self.orders[*row as usize]), t)),
@@ -126,16 +122,12 @@ impl States {
 
     /// What states between one of rows below `from` and the whole log may answer, each after that of
     /// `from`; and whether there are more than were tried.
-    pub(super) fn after(
-        &self,
-        key: Option<&[u8]>,
-        t: i64,
-        from: u64,
-    ) -> Result<(Vec<Said>, bool)> {
+    pub(super) fn after(&self, key: Option<&[u8]>, t: i64, from: u64) -> Result<(Vec<Said>, bool)> {
         let seq = |row: u32| self.orders[row as usize].seq;
         if let Some(plan) = &self.windows {
             let kept: Vec<u32> = self.kept(key, t).collect();
-            let mut cuts: Vec<u64> = kept.iter().map(|row| seq(*row)).filter(|s| *s >= from).collect();
+            let mut cuts: Vec<u64> =
+                kept.iter().map(|row| seq(*row)).filter(|s| *s >= from).collect();
             cuts.sort_unstable();
             let more = cuts.len() > STATES;
             cuts.truncate(STATES);

@@ -6,8 +6,9 @@ use futures::executor::block_on;
 use mlops_core::ErrorKind;
 use mlops_core::features::{FeatureStore, Lag, Span};
 
-use super::super::{Freshness, FreshnessRule, FreshnessState, Late};
+use super::super::{Filled, Freshness, FreshnessRule, FreshnessState, Late};
 use super::*;
+use crate::Search;
 
 #[test]
 fn freshness_is_a_function_of_lag_and_now() {
@@ -83,5 +84,25 @@ fn statistics_are_those_of_all_rows_however_they_are_cut() {
         assert_eq!((whole.segments, whole.keys_at_most), (1, 2));
         assert_eq!(whole.columns, parts.columns);
         assert_eq!(world.features.statistics(&name("rides")).await.unwrap().rows, 0);
+    });
+}
+
+#[test]
+fn features_are_found_by_what_their_views_hold() {
+    block_on(async {
+        let world = World::new(false).await;
+        let rows = [(1, Some(0.5)), (2, None), (3, Some(0.5)), (4, Some(0.5))];
+        let rows = rows.map(|(event, value)| Write { driver: 0, event, created: None, value });
+        world.append("stats", stats(&rows)).await;
+        let find = async |filled: Filled| {
+            let found = world.features.search_filled(&Search::default(), &filled).await.unwrap();
+            let names = found.iter().map(|(found, _)| found.feature.to_string());
+            names.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(find(Filled::default()).await, "n top total rating trips rain");
+        assert_eq!(find(Filled::default().rows(4)).await, "rating trips");
+        assert_eq!(find(Filled::default().nulls(0.25)).await, "rating trips");
+        assert_eq!(find(Filled::default().nulls(0.2)).await, "trips");
+        assert_eq!(find(Filled::default().since(START + 5 * SECOND)).await, "");
     });
 }

@@ -20,14 +20,13 @@ enum Step {
 }
 
 fn any_write() -> impl Strategy<Value = Write> {
-    (0..3_i64, 0..14_i64, proptest::option::of(0..10_i64), proptest::option::of(-3..4_i32)).prop_map(
-        |(driver, event, created, value)| Write {
+    (0..3_i64, 0..14_i64, proptest::option::of(0..10_i64), proptest::option::of(-3..4_i32))
+        .prop_map(|(driver, event, created, value)| Write {
             driver,
             event,
             created,
             value: value.map(|value| f64::from(value) * 0.1),
-        },
-    )
+        })
 }
 
 fn step() -> impl Strategy<Value = Step> {

@@ -47,7 +47,8 @@ fn rows_that_were_known_in_time_do_not_leak() {
 #[test]
 fn a_correction_that_came_later_leaks_where_it_changes_a_value() {
     // Known at 9: what rows asking at 2 and 4 should not know.
-    let rows = [row(1, Some(1), 0.1), row(1, Some(9), 0.3), row(3, Some(3), 0.2), row(3, Some(9), 0.2)];
+    let rows =
+        [row(1, Some(1), 0.1), row(1, Some(9), 0.3), row(3, Some(3), 0.2), row(3, Some(9), 0.2)];
     let report = block_on(looked(&rows, &[2, 4], LeakOptions::default()));
     assert_eq!(stats_of(&report).backfill, 2);
     assert_eq!(rating(&report), (1, 2), "the second says what was known before");
@@ -105,10 +106,8 @@ services: [{{name: eta, views: [{{view: fares}}]}}]
     );
     block_on(async {
         let world = World::of(false, &definitions).await;
-        let asking = batch(vec![
-            ("driver_id", ints([Some(0)])),
-            ("event_time", seconds([Some(2)])),
-        ]);
+        let asking =
+            batch(vec![("driver_id", ints([Some(0)])), ("event_time", seconds([Some(2)]))]);
         let rows = EntityRows::new(asking);
         let report = world.features.leaks(&service(), &rows, &LeakOptions::default()).await;
         let report = report.unwrap();

@@ -1,7 +1,9 @@
 //! What is lag is told apart from what is wrong, and what is wrong is found.
 
 use futures::executor::block_on;
-use mlops_core::features::{FeatureStore, KeyBatch, OnlineRow, Span, Status, TableId, TableRead, WriteOrder};
+use mlops_core::features::{
+    FeatureStore, KeyBatch, OnlineRow, Span, Status, TableId, TableRead, WriteOrder,
+};
 
 use super::super::FeatureSkew;
 use super::*;

@@ -1,6 +1,6 @@
 //! Erasing keys, and tables that come and go.
 
-use mlops_core::features::Watermark;
+use mlops_core::features::{FeatureName, TableId, Watermark};
 
 use super::{NOW, OnlineFixture, answer, entry, key, keys, order, row, table, write, written};
 use crate::features::{FeatureCase, feature_cases};
@@ -11,6 +11,7 @@ pub(super) fn cases() -> Vec<FeatureCase<OnlineFixture>> {
         an_erased_key_may_be_written_again,
         tables_are_apart,
         tables_lists_the_tables_that_are_there,
+        the_states_of_an_aggregated_view_are_a_table_of_their_own,
         a_dropped_table_is_gone_with_its_watermark,
     ]
 }
@@ -77,6 +78,26 @@ async fn tables_lists_the_tables_that_are_there(fixture: OnlineFixture) {
     store.drop_table(&table(2)).await.unwrap();
     expected.retain(|id| *id != table(2));
     assert_eq!(listed().await, expected);
+}
+
+async fn the_states_of_an_aggregated_view_are_a_table_of_their_own(fixture: OnlineFixture) {
+    let (store, plain) = (&*fixture.store, table(3));
+    let view = plain.rsplit_once('.').map(|(view, _)| FeatureName::new(view)).unwrap().unwrap();
+    let states = TableId::windows(&view, 3);
+    for (id, value) in [(&plain, b"row"), (&states, b"sum")] {
+        write(store, id, &[row(&key("k"), order(1, 0, 0), value)]).await;
+    }
+    for (id, value) in [(&plain, &b"row"[..]), (&states, b"sum")] {
+        assert_eq!(answer(store, id, "k", NOW).await.as_deref(), Some(value), "{id}");
+    }
+    let mut expected = vec![plain.clone(), states.clone()];
+    expected.sort();
+    let mut listed = store.tables().await.unwrap();
+    listed.sort();
+    assert_eq!(listed, expected);
+    store.drop_table(&plain).await.unwrap();
+    assert_eq!(store.tables().await.unwrap(), [states.clone()]);
+    assert!(entry(store, &states, "k").await.is_some());
 }
 
 async fn a_dropped_table_is_gone_with_its_watermark(fixture: OnlineFixture) {

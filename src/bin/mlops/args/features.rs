@@ -215,22 +215,23 @@ impl StateName {
     }
 }
 
+/// All types of features.
+pub(crate) const FEATURE_TYPES: [FeatureType; 9] = [
+    FeatureType::Bool,
+    FeatureType::Int,
+    FeatureType::Float,
+    FeatureType::Float32,
+    FeatureType::String,
+    FeatureType::Bytes,
+    FeatureType::Timestamp,
+    FeatureType::Date,
+    FeatureType::Vector,
+];
+
 fn parse_type(text: &str) -> Result<FeatureType, String> {
-    const TYPES: [FeatureType; 9] = [
-        FeatureType::Bool,
-        FeatureType::Int,
-        FeatureType::Float,
-        FeatureType::Float32,
-        FeatureType::String,
-        FeatureType::Bytes,
-        FeatureType::Timestamp,
-        FeatureType::Date,
-        FeatureType::Vector,
-    ];
-    TYPES
-        .into_iter()
-        .find(|known| known.as_str() == text)
-        .ok_or_else(|| format!("write one of {}", TYPES.map(FeatureType::as_str).join(", ")))
+    FEATURE_TYPES.into_iter().find(|known| known.as_str() == text).ok_or_else(|| {
+        format!("write one of {}", FEATURE_TYPES.map(FeatureType::as_str).join(", "))
+    })
 }
 
 fn parse_service(text: &str) -> Result<ServiceRef, String> {

@@ -12,7 +12,7 @@ use mlops::features::{
     Table, TableId,
 };
 use mlops::registry::Role;
-use mlops::{Error, Result};
+use mlops::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
 
 use super::read::{self, Types};
@@ -40,6 +40,7 @@ pub(super) async fn run(
         Some(file) => keys_of(entity, &read::whole(file, &types_of(entity))?)?,
         None => key_of(entity, &asked.key)?,
     };
+    refuse_files(&registered, &name)?;
     let plan = plan(opened, &registered, entity, &keys).await?;
     if !output.is_json() {
         let rows = plan.iter().map(|(_, rows)| rows).sum();
@@ -128,6 +129,26 @@ fn batch(entity: &Entity, columns: Vec<ArrayRef>) -> Result<RecordBatch> {
     let fields: Vec<Field> = entity.keys.iter().zip(&columns).map(field).collect();
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
         .map_err(|e| Error::invalid(COMMAND, "the keys cannot be made").with_source(e))
+}
+
+/// Refuses before anything is done what the store cannot do: files that are not its own it never changes.
+fn refuse_files(registered: &Registered, entity: &FeatureName) -> Result<()> {
+    for (view, record) in &registered.views {
+        for version in &record.versions {
+            if let Source::Files(urls) = &version.table.source
+                && version.definition.entities.contains(entity)
+            {
+                let message = "the rows of a view are in files that are not the store's";
+                return Err(Error::new(ErrorKind::Unsupported, COMMAND, message)
+                    .with("view", format!("{view}@{}", version.version))
+                    .with("files", format::text(&urls.join(", "), 500))
+                    .with_hint(
+                        "nothing was done; such a view needs a new name without the entity",
+                    ));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// How many rows of the keys each table has.

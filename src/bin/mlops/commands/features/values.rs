@@ -13,6 +13,7 @@ use mlops::time::to_micros;
 use mlops::{Error, Result};
 use serde_json::{Value, json};
 
+use crate::args::FEATURE_TYPES;
 use crate::failure::COMMAND;
 use crate::format::{self, parse_instant};
 
@@ -77,7 +78,7 @@ pub(super) fn parse(name: &str, texts: &[&str], data_type: &DataType) -> Result<
         Error::invalid(COMMAND, "a value is not of its column's type")
             .with("column", name)
             .with("value", format::text(text, 80))
-            .with("type", data_type)
+            .with("type", word(data_type))
             .with_hint(hint)
     };
     let given = |text: &&str| (!text.is_empty()).then(|| (*text).to_owned());
@@ -117,10 +118,19 @@ pub(super) fn parse(name: &str, texts: &[&str], data_type: &DataType) -> Result<
         _ => {
             let column: ArrayRef = Arc::new(texts.iter().map(given).collect::<StringArray>());
             let strict = CastOptions { safe: false, ..CastOptions::default() };
-            cast_with_options(&column, data_type, &strict)
-                .map_err(|_| wrong(&texts.join(", "), format!("write a value of type {data_type}")))
+            cast_with_options(&column, data_type, &strict).map_err(|_| {
+                wrong(&texts.join(", "), format!("write a value of type {}", word(data_type)))
+            })
         }
     }
+}
+
+/// The word of definitions for a type.
+fn word(data_type: &DataType) -> &'static str {
+    FEATURE_TYPES
+        .iter()
+        .find(|known| known.arrow() == *data_type)
+        .map_or("other", |known| known.as_str())
 }
 
 fn bytes(hex: &str) -> Option<Vec<u8>> {
