@@ -7,6 +7,8 @@ use std::sync::Arc;
 #[cfg(feature = "features")]
 use mlops_core::features::OnlineStore;
 use mlops_core::journal::Actor;
+#[cfg(feature = "features")]
+use mlops_core::registry::Catalog;
 use mlops_core::time::{Clock, Instant, SystemClock};
 use mlops_core::{BackendUrl, Error, ErrorKind, Result};
 use mlops_registry::{Models, Recovered, Tracking, TrackingOptions};
@@ -109,7 +111,7 @@ impl Workspace {
         let clock = Arc::clone(&self.clock);
         let catalog = Arc::clone(self.models.catalog());
         let online: Option<Arc<dyn OnlineStore>> = match &self.online {
-            Some(url) => Some(online_store(url).await?),
+            Some(url) => Some(online_store(url, &*catalog).await?),
             None => None,
         };
         let features = match &self.directory {
@@ -119,7 +121,10 @@ impl Workspace {
                     SegmentStore::new(files, "features", Arc::clone(&catalog), Arc::clone(&clock))?;
                 let online = match online {
                     Some(online) => online,
-                    None => Arc::new(EmbeddedOnline::open(directory.join("online"), Arc::clone(&clock))?),
+                    None => Arc::new(EmbeddedOnline::open(
+                        directory.join("online"),
+                        Arc::clone(&clock),
+                    )?),
                 };
                 Features::new(catalog, Arc::new(offline), online, clock)
             }
@@ -323,25 +328,66 @@ impl WorkspaceBuilder {
     }
 }
 
-/// The online store that a URL names.
+/// The online store that a URL names, for the features of one catalog.
 #[cfg(feature = "features")]
-async fn online_store(url: &BackendUrl) -> Result<Arc<dyn OnlineStore>> {
+async fn online_store(url: &BackendUrl, catalog: &dyn Catalog) -> Result<Arc<dyn OnlineStore>> {
     match url.scheme() {
         #[cfg(feature = "redis")]
         "redis" | "rediss" => {
-            let options = mlops_features::online::RedisOptions::default();
-            let exposed = url.expose().map(|url| url.to_string()).unwrap_or_default();
-            let exposed = mlops_core::Secret::new(exposed);
-            let store = mlops_features::online::RedisOnline::connect(&exposed, options).await?;
+            use mlops_features::online::{RedisOnline, RedisOptions};
+
+            let address = url.expose().map(ToString::to_string).unwrap_or_default();
+            let options = RedisOptions::default().with_prefix(&online_prefix(catalog).await?);
+            let store = RedisOnline::connect(&mlops_core::Secret::new(address), options).await?;
             Ok(Arc::new(store))
         }
-        other => Err(Error::new(
-            ErrorKind::Unsupported,
-            "workspace.features",
-            "no online store of this scheme is compiled in",
-        )
-        .with("scheme", other)
-        .with("compiled_in", if cfg!(feature = "redis") { "redis" } else { "none" })
-        .with_hint("the feature `redis` gives redis://; without a URL the embedded store is used")),
+        other => {
+            // What only a store elsewhere asks for.
+            let _ = catalog;
+            Err(Error::new(
+                ErrorKind::Unsupported,
+                "workspace.features",
+                "no online store of this scheme is compiled in",
+            )
+            .with("scheme", other)
+            .with("compiled_in", if cfg!(feature = "redis") { "redis" } else { "none" })
+            .with_hint(
+                "the feature `redis` gives redis://; without a URL the embedded store is used",
+            ))
+        }
     }
+}
+
+/// What the keys of this catalog's features begin with in a store that others share: a word that is made
+/// once and kept as a document, so that two workspaces on one server do not read each other's rows.
+#[cfg(feature = "redis")]
+async fn online_prefix(catalog: &dyn Catalog) -> Result<String> {
+    use mlops_core::registry::PutDocument;
+    use mlops_core::{Key, SpoolId};
+
+    let (kind, name) = (Key::new("feature_online")?, Key::new("default")?);
+    let word = |body: &serde_json::Value| body.get("prefix")?.as_str().map(str::to_owned);
+    for _ in 0..2 {
+        if let Some(prefix) = catalog.document(&kind, &name).await?.and_then(|d| word(&d.body?)) {
+            return Ok(prefix);
+        }
+        let now = mlops_core::time::Clock::now_micros(&SystemClock);
+        let id = SpoolId::generate(now).to_string();
+        let body = serde_json::json!({ "prefix": format!("mlops-{}", &id[id.len() - 12..]) });
+        let history = catalog.document_history(&kind, &name).await?;
+        let seen = history.last().map_or(0, |last| last.version);
+        let put = PutDocument::new(kind.clone(), name.clone(), body).expecting(seen);
+        match catalog.put_document(put).await {
+            Ok(_) => {}
+            // Somebody else was first; theirs holds.
+            Err(error) if error.kind() == ErrorKind::Conflict => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Error::new(
+        ErrorKind::Unavailable,
+        "workspace.features",
+        "the store's prefix is not there yet",
+    )
+    .with_hint("try again"))
 }

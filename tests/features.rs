@@ -29,7 +29,6 @@ use mlops::{Key, Workspace};
 const CHILD: &str = "MLOPS_FEATURES_CHILD";
 const ROWS: i64 = 40;
 const KEYS: i64 = 7;
-const START: i64 = 1_700_000_000_000_000;
 
 const DEFINITIONS: &str = "
 entities: [{name: car, keys: [{name: car_id, type: int}]}]
@@ -43,14 +42,24 @@ views:
 services: [{name: all, views: [{view: state}, {view: events}]}]
 ";
 
-fn batch(number: i64) -> RecordBatch {
+/// The instant when the first child began, in a file, because the windows are of days before now.
+fn start(dir: &Path) -> i64 {
+    let file = dir.join("start");
+    if !file.exists() {
+        let now = mlops::time::Clock::now_micros(&mlops::time::SystemClock);
+        std::fs::write(&file, (now - 3_600_000_000).to_string()).unwrap();
+    }
+    std::fs::read_to_string(file).unwrap().parse().unwrap()
+}
+
+fn batch(start: i64, number: i64) -> RecordBatch {
     let rows = 0..ROWS;
     let ints = |f: &dyn Fn(i64) -> i64| -> ArrayRef {
         Arc::new(rows.clone().map(|row| Some(f(row))).collect::<Int64Array>())
     };
     // Batches come in any order of event time.
     let times: TimestampMicrosecondArray =
-        rows.clone().map(|row| Some(START + ((number * 7) % 1_000) * 1_000_000 + row)).collect();
+        rows.clone().map(|row| Some(start + ((number * 7) % 1_000) * 1_000_000 + row)).collect();
     RecordBatch::try_from_iter([
         ("car_id", ints(&|row| row % KEYS)),
         ("event_time", Arc::new(times) as ArrayRef),
@@ -80,15 +89,15 @@ async fn open(dir: &Path) -> Features {
 
 /// What the child does until it is killed; each batch goes to both views.
 async fn work(dir: &Path, first: i64) {
-    let features = open(dir).await;
+    let (features, start) = (open(dir).await, start(dir));
     let mut out = std::io::stdout();
     for number in first.. {
         for name in ["state", "events"] {
             let name = view(name);
             if number % 3 == 0 {
-                features.push(&name, batch(number), token(number)).await.unwrap();
+                features.push(&name, batch(start, number), token(number)).await.unwrap();
             } else {
-                features.append(&name, batch(number), token(number)).await.unwrap();
+                features.append(&name, batch(start, number), token(number)).await.unwrap();
             }
         }
         writeln!(out, "@batch {number}").unwrap();
@@ -156,7 +165,7 @@ async fn log(features: &Features, table: &Table) -> BTreeMap<i64, usize> {
 }
 
 async fn check(dir: &Path, acknowledged: i64, round: u64) -> i64 {
-    let features = open(dir).await;
+    let (features, start) = (open(dir).await, start(dir));
     let registered = features.registered().await.unwrap();
     let mut next = acknowledged + 1;
     for record in registered.views.values() {
@@ -173,7 +182,7 @@ async fn check(dir: &Path, acknowledged: i64, round: u64) -> i64 {
     }
     // What was cut off is done again: the token says whether it had been done.
     for name in ["state", "events"] {
-        features.append(&view(name), batch(next - 1), token(next - 1)).await.unwrap();
+        features.append(&view(name), batch(start, next - 1), token(next - 1)).await.unwrap();
     }
     features.materialize(Materialize::default()).await.unwrap();
     let cars: ArrayRef = Arc::new((0..KEYS).map(Some).collect::<Int64Array>());
@@ -189,10 +198,16 @@ async fn check(dir: &Path, acknowledged: i64, round: u64) -> i64 {
     for (field, column) in online.batch.schema().fields().iter().zip(online.batch.columns()) {
         let other = offline.batch.column_by_name(field.name()).unwrap();
         assert_eq!(column, other, "round {round}: {}", field.name());
-        assert_eq!(
-            column.null_count(),
-            if field.name() == "total" || field.name() == "n" { column.null_count() } else { 0 }
-        );
+        assert_eq!(column.null_count(), 0, "round {round}: {}", field.name());
+    }
+    // Each row of each batch is an event, once.
+    for (column, expected) in [("n", &(|_| 1_i64) as &dyn Fn(i64) -> i64), ("total", &|row| row)] {
+        let got = online.batch.column_by_name(column).unwrap().as_primitive::<Int64Type>();
+        for car in 0..KEYS {
+            let of_car = (0..ROWS * next).filter(|row| row % ROWS % KEYS == car);
+            let sum: i64 = of_car.map(expected).sum();
+            assert_eq!(got.value(car as usize), sum, "round {round}: {column} of car {car}");
+        }
     }
     next
 }

@@ -1,12 +1,12 @@
 //! The feature store on the same flights: defined in YAML, joined for training, served for requests, and
 //! the proof that both give the same answer.
 //!
-//! The rule of [`data`](super::data) holds here too, and the store keeps it: the question is asked at the
-//! scheduled departure, and each row of the store has the instant from which on it was known. The weather
-//! of an hour is known when the hour is over. A delay is known when the flight has arrived: the data
-//! has no such instant in UTC, so it is the departure, the time in the air and an hour on the ground. With that the
-//! history of a carrier's or a route's delays is a window that ends at the question, and a flight's own
-//! delay is never in it.
+//! The rule of [`data`](super::data) holds here too, and the store keeps it: the question is asked at
+//! the scheduled departure, and each row of the store has the instant from which on it was known. The
+//! weather of an hour is known when the hour is over. A delay is known when the flight has arrived;
+//! the data has no such instant in UTC, so it is the departure, the time in the air and an hour on the
+//! ground. With that the history of a carrier's or a route's delays is a
+//! window that ends at the question, and a flight's own delay is never in it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -125,7 +125,7 @@ pub async fn train(
     let name = format!("all, and the delays before, L2 {l2}");
     let run = ws.run("flights")?.name(name)?.param("l2", l2)?;
     let run = run.param("features", &set.receipt.service)?.start().await?;
-    mlops::log_training_set(ws, run.id(), set).await?;
+    mlops::log_training_set(ws, run.id(), set, mlops::tracking::DatasetContext::Train).await?;
     let settings = Settings { l2, max_iterations: 20 };
     let model = crate::train_one(&run, design.encoder.clone(), settings, &train, &validation)?;
     crate::keep_model(&run, &model).await?;

@@ -25,7 +25,7 @@ pub const START: i64 = 1_356_998_400_000_000;
 /// Late enough for the last arrival.
 const DAYS: i64 = 371;
 
-/// How long a plane taxis at most, out and in, as far as the feature store is concerned.
+/// What is allowed for taxiing, out and in together.
 const TAXI_MINUTES: i64 = 60;
 
 /// Rows for the store, each with the instant `known` from which on somebody could know it.

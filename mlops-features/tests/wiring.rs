@@ -10,11 +10,11 @@ use mlops_core::arrow::array::{
     TimestampNanosecondArray, TimestampSecondArray,
 };
 use mlops_core::arrow::compute::concat_batches;
-use mlops_core::arrow::datatypes::Float64Type;
+use mlops_core::arrow::datatypes::{Float64Type, Int64Type};
 use mlops_core::arrow::util::display::array_value_to_string;
 use mlops_core::features::{
     Append, Compaction, Definitions, EntityRows, FeatureName, FeatureStore, Historical, KnownAt,
-    Lifecycle, Materialize, RowStatus, ServiceRef,
+    Lifecycle, Materialize, RowStatus, ServiceRef, Watermark,
 };
 use mlops_core::journal::Actor;
 use mlops_core::time::{Clock, ManualClock};
@@ -449,5 +449,159 @@ fn a_range_asks_for_every_key_and_time_of_the_first_view() {
         let mut winds = floats(&set.batch, "wind");
         winds.sort_by(|a, b| a.partial_cmp(b).unwrap());
         assert_eq!(winds, [None, Some(1.0), Some(2.0)]);
+    });
+}
+
+const RIDES: &str = "
+entities: [{name: car, keys: [{name: car_id, type: int}]}]
+views:
+  - name: rides
+    entities: [car]
+    features:
+      - {name: n5, type: int, column: km, aggregate: {function: count, window: 5s, resolution: 1s, input: int}}
+      - {name: n20, type: int, column: km, aggregate: {function: count, window: 20s, resolution: 1s, input: int}}
+  - {name: state, entities: [car], ttl: 30s, features: [{name: km, type: int}, {name: fuel, type: int}]}
+services:
+  - {name: short, views: [{view: rides, features: [n5]}, {view: state}]}
+";
+
+fn rides(rows: &[(i64, i64)]) -> RecordBatch {
+    let ints = |f: &dyn Fn(&(i64, i64)) -> i64| -> ArrayRef {
+        Arc::new(rows.iter().map(|row| Some(f(row))).collect::<Int64Array>())
+    };
+    batch(&[
+        ("car_id", ints(&|row| row.0)),
+        ("event_time", seconds(&rows.iter().map(|row| row.1).collect::<Vec<_>>())),
+        ("km", ints(&|row| row.1)),
+        ("fuel", ints(&|row| row.1 + 100)),
+    ])
+}
+
+/// That both sides answer alike at the clock's instant, values and statuses.
+async fn alike(features: &Features, clock: &ManualClock, asked: &str) {
+    let now = clock.now_micros();
+    let asking = batch(&[
+        ("car_id", Arc::new(Int64Array::from(vec![1, 2, 3])) as ArrayRef),
+        ("event_time", Arc::new(TimestampNanosecondArray::from(vec![now * 1_000; 3]))),
+    ]);
+    let asked = service(asked);
+    let online = features.online(&asked, &asking, clock.now()).await.unwrap();
+    let set = EntityRows::new(asking);
+    let set =
+        features.historical(&asked, set, Historical::default().with_statuses()).await.unwrap();
+    for field in online.batch.schema().fields() {
+        let (a, b) =
+            (online.batch.column_by_name(field.name()), set.batch.column_by_name(field.name()));
+        assert_eq!(a, b, "{asked}: {}", field.name());
+    }
+    for (view, statuses) in ["rides", "state"].iter().zip(&online.views) {
+        let words = set.batch.column_by_name(&format!("{view}__status")).unwrap();
+        let words: Vec<_> = words.as_string::<i32>().iter().flatten().collect();
+        let online: Vec<_> = statuses
+            .iter()
+            .map(|status| match status {
+                RowStatus::Found => "found",
+                RowStatus::NotFound => "not_found",
+                RowStatus::Expired => "expired",
+            })
+            .collect();
+        assert_eq!(online, words, "{asked}: {view}");
+    }
+}
+
+#[test]
+fn a_part_of_an_aggregated_view_is_found_alike_on_both_sides() {
+    let (features, clock) = open(RIDES);
+    block_on(async {
+        // Out of the window that is asked for, and in the view's longest one.
+        for view in ["rides", "state"] {
+            features
+                .push(&name(view), rides(&[(1, 50), (2, 58)]), Append::default())
+                .await
+                .unwrap();
+        }
+        alike(&features, &clock, "short").await;
+        clock.advance_micros(15_000_000);
+        alike(&features, &clock, "short").await;
+    });
+}
+
+#[test]
+fn versions_that_services_are_pinned_to_are_kept_up() {
+    let (features, clock) = open(RIDES);
+    block_on(async {
+        for view in ["rides", "state"] {
+            features.push(&name(view), rides(&[(1, 50)]), Append::default()).await.unwrap();
+        }
+        // Another window, another column, a shorter life; and a service of its own for each.
+        let changed = RIDES
+            .replace("window: 5s", "window: 8s")
+            .replace("ttl: 30s", "ttl: 3s")
+            .replace(
+                "{name: fuel, type: int}",
+                "{name: oil, type: int, column: fuel}, {name: late, type: int}",
+            )
+            .replace("name: short", "name: other");
+        let plan = features.plan(&Definitions::from_yaml(&changed).unwrap()).await.unwrap();
+        assert!(!plan.is_refused(), "{plan}");
+        features.apply(&plan).await.unwrap();
+        for view in ["rides", "state"] {
+            features
+                .push(&name(view), rides(&[(1, 57), (2, 58)]), Append::default())
+                .await
+                .unwrap();
+            features.append(&name(view), rides(&[(3, 59)]), Append::default()).await.unwrap();
+        }
+        features.materialize(Materialize::default()).await.unwrap();
+        for _ in 0..4 {
+            alike(&features, &clock, "short@1").await;
+            alike(&features, &clock, "other@1").await;
+            clock.advance_micros(2_000_000);
+        }
+        assert!(features.lag().await.unwrap().iter().all(|lag| lag.rows == 0));
+    });
+}
+
+#[test]
+fn many_pushes_at_once_are_each_there_once() {
+    let (features, clock) = open(RIDES);
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let features = &features;
+            scope.spawn(move || {
+                for number in 0..10 {
+                    let rows = rides(&[(1, 50 + number % 8), (2, 50 + thread)]);
+                    block_on(features.push(&name("rides"), rows, Append::default())).unwrap();
+                }
+            });
+        }
+    });
+    block_on(async {
+        let all = "services: [{name: all, views: [{view: rides}]}]";
+        let plan = features.plan(&Definitions::from_yaml(all).unwrap()).await.unwrap();
+        features.apply(&plan).await.unwrap();
+        let asking = batch(&[("car_id", Arc::new(Int64Array::from(vec![1, 2])) as ArrayRef)]);
+        let online = features.online(&service("all"), &asking, clock.now()).await.unwrap();
+        let n20 = online.batch.column_by_name("n20").unwrap().as_primitive::<Int64Type>();
+        assert_eq!(n20.values(), &[40, 40]);
+    });
+}
+
+#[test]
+fn an_online_store_of_another_log_is_refused() {
+    let (features, clock) = open(RIDES);
+    block_on(async {
+        features.push(&name("state"), rides(&[(1, 50)]), Append::default()).await.unwrap();
+        let table = features.registered().await.unwrap().views[&name("state")].last().table.clone();
+        let online = features.online_store();
+        let mark = online.watermark(&table.id).await.unwrap();
+        let ahead = Watermark { next_seq: 1_000, at: clock.now_micros() };
+        online.advance(&table.id, mark, ahead).await.unwrap();
+        let what = || Materialize::default().view(name("state"));
+        let refused = features.materialize(what()).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Conflict);
+        assert!(refused.to_string().contains("another log"), "{refused}");
+        let done = features.materialize(what().full()).await.unwrap();
+        assert_eq!((done.views[0].rows, done.views[0].next_seq), (1, 1));
     });
 }

@@ -115,7 +115,12 @@ impl RedisServer {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         // Of the locale the server takes the order of text, which nothing may depend on.
         command.env("LC_ALL", "C.UTF-8");
-        self.child = Some(spawn(command).map_err(absent)?);
+        self.child = Some(spawn(command).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                Absent("setpriv is not installed: apt-get install util-linux".to_owned())
+            }
+            _ => absent(error),
+        })?);
         self.wait()
     }
 
@@ -123,9 +128,9 @@ impl RedisServer {
         let begun = Instant::now();
         while begun.elapsed() < START {
             // A server that wants a password is there too; one that loads its log is not yet.
-            if self.ask("PING").is_ok_and(|line| line == "+PONG" || line.starts_with("-NOAUTH")) {
-                return Ok(());
-            }
+            let answers =
+                self.ask("PING").is_ok_and(|line| line == "+PONG" || line.starts_with("-NOAUTH"));
+            // Looked at after the answer: on a port that was taken meanwhile it is another's, and ours ends.
             if let Some(Ok(Some(status))) = self.child.as_mut().map(Child::try_wait) {
                 if status.code() == Some(127) {
                     self.child = None;
@@ -134,6 +139,9 @@ impl RedisServer {
                     ));
                 }
                 return Err(Absent(format!("redis-server ended at once: {status}")));
+            }
+            if answers {
+                return Ok(());
             }
             std::thread::park_timeout(Duration::from_millis(5));
         }

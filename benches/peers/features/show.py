@@ -11,6 +11,8 @@ for name in sys.argv[1:]:
 
 def table(title, bench, column, value, show):
     rows = [r for r in lines if r.get("bench") == bench and value in r]
+    if not rows:
+        return
     heads = list(dict.fromkeys(column(r) for r in rows))
     engines = list(dict.fromkeys(r["engine"] for r in rows))
     print(f"\n{title}\n{'':<44}" + "".join(f"{h:>22}" for h in heads))

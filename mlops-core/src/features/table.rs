@@ -161,12 +161,16 @@ mod tests {
     #[test]
     fn a_name_of_a_table_comes_back_and_has_no_other_spelling() {
         let view = FeatureName::new("trips").unwrap();
-        for id in [TableId::new(&view, 1), TableId::windows(&view, 3), TableId::new(&view, u32::MAX)] {
+        for id in
+            [TableId::new(&view, 1), TableId::windows(&view, 3), TableId::new(&view, u32::MAX)]
+        {
             assert_eq!(TableId::try_from(id.to_string()).unwrap(), id);
             let json = serde_json::to_string(&id).unwrap();
             assert_eq!(serde_json::from_str::<TableId>(&json).unwrap(), id);
         }
-        for text in ["", "trips", "trips.", "trips...3", ".1", "..1", "trips.+1", "trips.01", "a b.1"] {
+        for text in
+            ["", "trips", "trips.", "trips...3", ".1", "..1", "trips.+1", "trips.01", "a b.1"]
+        {
             assert!(TableId::try_from(text.to_owned()).is_err(), "{text}");
         }
     }

@@ -56,6 +56,7 @@ pub(super) struct View {
     pub(super) transformed: bool,
     pub(super) aggregations: usize,
     pub(super) of_views: bool,
+    pub(super) online: bool,
     pub(super) disabled: bool,
 }
 
@@ -186,6 +187,7 @@ enum Part {
     Tag,
     Ttl,
     Source,
+    Online,
     Stream,
     Description,
     Owner,
@@ -196,7 +198,7 @@ enum Part {
 }
 
 /// The numbers of a feature view's fields; those of a stream feature view are others.
-const PLAIN: [(u64, Part); 14] = [
+const PLAIN: [(u64, Part); 15] = [
     (1, Part::Name),
     (2, Part::Project),
     (3, Part::Entity),
@@ -204,6 +206,7 @@ const PLAIN: [(u64, Part); 14] = [
     (5, Part::Tag),
     (6, Part::Ttl),
     (7, Part::Source),
+    (8, Part::Online),
     (9, Part::Stream),
     (10, Part::Description),
     (11, Part::Owner),
@@ -213,7 +216,7 @@ const PLAIN: [(u64, Part); 14] = [
     (20, Part::Disabled),
 ];
 
-const STREAM: [(u64, Part); 15] = [
+const STREAM: [(u64, Part); 16] = [
     (1, Part::Name),
     (2, Part::Project),
     (3, Part::Entity),
@@ -225,6 +228,7 @@ const STREAM: [(u64, Part); 15] = [
     (9, Part::Ttl),
     (10, Part::Source),
     (11, Part::Stream),
+    (12, Part::Online),
     (13, Part::Transformation),
     (15, Part::Aggregation),
     (17, Part::Transformation),
@@ -248,6 +252,7 @@ impl View {
                 Part::Tag => value.entry(&mut view.tags)?,
                 Part::Ttl => view.ttl = duration(value)?,
                 Part::Source => view.source = Some(Source::read(value)?),
+                Part::Online => view.online = value.number()? != 0,
                 Part::Stream => view.stream = Some(Source::read(value)?),
                 Part::Description => view.description = value.string()?,
                 Part::Owner => view.owner = value.string()?,

@@ -79,7 +79,11 @@ fn convert_use(
         }
     }
     // No features would mean all of them.
-    (!converted.features.is_empty()).then_some(converted)
+    if converted.features.is_empty() {
+        say(format!("of `{}` no feature is left, and so this use is left out", used.view));
+        return None;
+    }
+    Some(converted)
 }
 
 /// Whether two columns would have one name.

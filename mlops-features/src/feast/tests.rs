@@ -120,6 +120,7 @@ fn what_has_no_counterpart_is_said_and_left_out() {
         text(17, "feast.x.BigQuerySource"),
         message(12, &text(1, "db.t")),
     ];
+    let gone = [text(1, "big"), message(2, &text(1, "y z"))].concat();
     let bytes = [
         spec(&[
             text(1, "big"),
@@ -132,10 +133,14 @@ fn what_has_no_counterpart_is_said_and_left_out() {
         spec(&[text(1, "alone"), text(3, "nobody"), feature("x", 5)]),
         spec(&[text(1, "old"), feature("x", 32), message(6, &number(1, u64::MAX)), number(20, 1)]),
         message(7, &message(1, &[text(1, "s"), message(3, &text(1, "nothing"))].concat())),
+        spec(&[text(1, "served"), feature("x", 5), number(8, 1)]),
+        message(14, &message(1, &[text(1, "stream"), feature("x", 5), number(12, 1)].concat())),
+        message(7, &message(1, &[text(1, "few"), message(3, &gone)].concat())),
     ];
     let imported = import(&bytes.concat()).unwrap();
     let views: Vec<_> = imported.definitions.views.iter().map(|view| &view.name).collect();
-    assert_eq!(views, [&FeatureName::new("big").unwrap(), &FeatureName::new("old").unwrap()]);
+    let expected = ["big", "old", "served", "stream"].map(|name| FeatureName::new(name).unwrap());
+    assert_eq!(views, expected.iter().collect::<Vec<_>>());
     let big = &imported.definitions.views[0];
     assert_eq!((&big.source, big.event_time.as_str()), (&Source::Log, "at"));
     assert_eq!(imported.definitions.views[1].ttl, Span::ZERO);
@@ -150,8 +155,14 @@ fn what_has_no_counterpart_is_said_and_left_out() {
         "view old: it is disabled in Feast",
         "view old: feature `x` of type JSON is text here",
         "service s: nothing that it uses has a counterpart",
+        "view big: it is not served online in Feast: set its state to draft",
+        "service few: it uses `big:y z`, which was left out",
+        "service few: of `big` no feature is left, and so this use is left out",
     ] {
         assert!(said.contains(part), "{part}\n{said}");
+    }
+    for served in ["view served: it is not", "view stream: it is not"] {
+        assert!(!said.contains(served), "{said}");
     }
 }
 

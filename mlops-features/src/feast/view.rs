@@ -40,6 +40,9 @@ pub(super) fn convert(
     if view.disabled {
         say("it is disabled in Feast; set its state".to_owned());
     }
+    if !view.online {
+        say("it is not served online in Feast: set its state to draft".to_owned());
+    }
     converted.ttl = ttl(view.ttl).unwrap_or_else(|| {
         say(format!("its ttl of {} s is no span of time; rows of any age answer", view.ttl.0));
         Span::ZERO

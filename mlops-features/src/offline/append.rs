@@ -45,8 +45,7 @@ impl SegmentStore {
         batch: &RecordBatch,
         options: Append,
     ) -> Result<Appended> {
-        let now = self.clock.now_micros();
-        let rows = check(table, batch, now)?;
+        let rows = check(table, batch, self.clock.now_micros())?;
         let writer = self.writer(&table.id);
         let _turn = writer.lock().await;
         for _ in 0..TRIES {
@@ -66,6 +65,8 @@ impl SegmentStore {
                 return Ok(appended);
             }
             appended.position += 1;
+            // Read now, not when the append began to wait: the stamp is what a reader saw or not.
+            let now = self.clock.now_micros();
             let stamp = now.max(base.log.manifest.last_created);
             let mut log = Log::clone(&base.log);
             log.manifest.segments.extend(self.write_rows(table, &rows, &base, stamp).await?);
@@ -78,10 +79,18 @@ impl SegmentStore {
             if let Some(token) = &options.token {
                 log.manifest.tokens.push((token.clone(), appended));
             }
-            self.merge_small(table, &mut log, now).await?;
-            if self.commit(OPERATION, &table.id, &base, log).await?.is_some() {
+            if let Err(error) = self.merge_small(table, &mut log, now).await {
+                self.discard(OPERATION, &base.log, &log).await?;
+                if self.moved(OPERATION, &table.id, &base, &error).await? {
+                    continue;
+                }
+                return Err(error);
+            }
+            self.shed_replaced(&mut log, now).await;
+            if self.commit(OPERATION, &table.id, &base, log.clone()).await?.is_some() {
                 return Ok(appended);
             }
+            self.discard(OPERATION, &base.log, &log).await?;
         }
         Err(contended(OPERATION, table))
     }

@@ -1,12 +1,11 @@
 //! Takes rows of some keys away, everywhere: in the segments, in those of positions of before, in
 //! manifests, whose statistics tell of them, and in what killed writers left.
 //!
-//! **Order.** What is to be deleted is listed before the commit, so that no writer who commits after it can
-//! have a file on the list: all who began before lose the compare-and-set, and write under new names. The list is
-//! part of the manifest; so an erasure that was killed in the middle of deleting is ended by the next.
-
-use std::collections::HashSet;
-use std::sync::Arc;
+//! **Order.** The commit first; it raises the floor to its own position. All who began before it lose the
+//! compare-and-set, and their files are told by their names: born at or below the floor, and in no manifest.
+//! Such files are listed and deleted after the commit, and by every erasure and compaction that comes
+//! later; so one that was killed in the middle of deleting is ended by the next, and so is what a writer
+//! left who lost and was killed.
 
 use arrow::compute::not;
 use mlops_core::features::{Erased, KeyBatch, Segment, Source, Table, TableId};
@@ -16,7 +15,7 @@ use super::append::{TRIES, contended};
 use super::error::internal;
 use super::file::{BATCH_ROWS, RowFile};
 use super::keys::KeySet;
-use super::layout::{below, folder, position_of};
+use super::layout::{below, born, folder, position_of};
 use super::log::{Loaded, Log};
 use super::store::SegmentStore;
 
@@ -33,22 +32,27 @@ impl SegmentStore {
         }
         let keys = KeySet::new(keys, &table.keys);
         let mut erased = Erased::default();
-        erased.deleted = self.end_erasure(OPERATION, &table.id).await?;
         let writer = self.writer(&table.id);
         let _turn = writer.lock().await;
         for _ in 0..TRIES {
             let base = self.load(OPERATION, &table.id).await?;
             erased.position = base.log.position();
-            let Some((log, rewritten, rows)) = self.without(table, &base, &keys).await? else {
+            let next = match self.without(table, &base, &keys).await {
+                Err(error) if self.moved(OPERATION, &table.id, &base, &error).await? => continue,
+                next => next?,
+            };
+            let Some((next, rewritten, rows)) = next else {
+                erased.deleted = self.end_erasure(OPERATION, &table.id).await?;
                 return Ok(erased);
             };
-            if let Some(log) = self.commit(OPERATION, &table.id, &base, log).await? {
+            if let Some(log) = self.commit(OPERATION, &table.id, &base, next.clone()).await? {
                 erased.position = log.position();
                 erased.rows = rows;
                 erased.rewritten = rewritten;
-                erased.deleted.extend(self.end_erasure(OPERATION, &table.id).await?);
+                erased.deleted = self.end_erasure(OPERATION, &table.id).await?;
                 return Ok(erased);
             }
+            self.discard(OPERATION, &base.log, &next).await?;
         }
         Err(contended(OPERATION, table))
     }
@@ -82,16 +86,6 @@ impl SegmentStore {
         if rewritten.is_empty() {
             return Ok(None);
         }
-        let kept: HashSet<&str> = segments
-            .iter()
-            .map(|s| s.path.as_str())
-            .chain(log.pages.iter().map(String::as_str))
-            .collect();
-        let there = self.list(OPERATION, &folder(&table.id)).await?;
-        let doomed = there.into_iter().map(|(path, _)| path);
-        let manifests = format!("{}/manifests/", folder(&table.id));
-        let doomed = doomed.filter(|path| !kept.contains(path.as_str()));
-        log.doomed = doomed.filter(|path| !path.starts_with(&manifests)).collect();
         log.floor = base.log.position() + 1;
         log.replaced = Vec::new();
         log.manifest.segments = segments;
@@ -119,26 +113,34 @@ impl SegmentStore {
         Ok(false)
     }
 
-    /// Deletes what the last erasure listed and has not deleted yet; returns what it deleted.
+    /// Deletes what the last erasure has to delete and nobody has deleted yet; returns it.
     pub(super) async fn end_erasure(
         &self,
         operation: &'static str,
         table: &TableId,
     ) -> Result<Vec<String>> {
-        let log = Arc::clone(&self.load(operation, table).await?.log);
+        let now = self.load(operation, table).await?;
+        let floor = now.log.floor;
         let mut deleted = Vec::new();
-        for path in &log.doomed {
-            if self.delete(operation, path).await? {
-                deleted.push(path.clone());
-            }
+        if floor == 0 {
+            return Ok(deleted);
         }
-        if log.floor > 0 {
-            let manifests = format!("{}/manifests", folder(table));
-            for (path, _) in self.list(operation, &manifests).await? {
-                let old = position_of(&path).is_some_and(|position| position < log.floor);
-                if old && self.delete(operation, &path).await? {
-                    deleted.push(path);
-                }
+        let named = now.log.named();
+        let committed = match self.path_at(operation, table, &now, floor).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            path => Some(path?),
+        };
+        let manifests = format!("{}/manifests/", folder(table));
+        for (path, _) in self.list(operation, &folder(table)).await? {
+            let over = if path.starts_with(&manifests) {
+                let lost = committed.as_ref().is_some_and(|committed| *committed != path);
+                position_of(&path).is_some_and(|at| at < floor || (at == floor && lost))
+            } else {
+                // Who commits after the floor gives names of after the floor.
+                born(&path).is_some_and(|at| at <= floor) && !named.contains(path.as_str())
+            };
+            if over && self.delete(operation, &path).await? {
+                deleted.push(path);
             }
         }
         Ok(deleted)

@@ -6,19 +6,17 @@
 //! leaves objects that nothing names. **Tokens** of long ago move to pages of their own, so that a
 //! manifest stays short however many there are.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use futures::TryStreamExt;
 use mlops_core::features::{Appended, Manifest, Segment, TableId};
 use mlops_core::registry::PutDocument;
 use mlops_core::tracking::Digest;
 use mlops_core::{Error, ErrorKind, Key, Result};
-use object_store::{ObjectStoreExt, PutPayload};
 use serde::{Deserialize, Serialize};
 
-use super::error::{internal, of_store};
-use super::layout::{below, folder, manifest_folder, position_of};
+use super::error::internal;
+use super::layout::{folder, manifest_folder, position_of};
 use super::store::SegmentStore;
 
 /// The kind of the document that names the last manifest.
@@ -44,9 +42,6 @@ pub(super) struct Log {
     /// Files that readers of positions of before may still want.
     #[serde(default)]
     pub(super) replaced: Vec<Replaced>,
-    /// Files that an erasure has to delete; here, so that one that was killed can be ended.
-    #[serde(default)]
-    pub(super) doomed: Vec<String>,
     /// Older tokens, the oldest first.
     #[serde(default)]
     pub(super) pages: Vec<String>,
@@ -58,8 +53,6 @@ pub(super) struct Replaced {
     pub(super) path: String,
     /// When.
     pub(super) at: i64,
-    /// The first position without it.
-    pub(super) position: u64,
 }
 
 /// What the document says.
@@ -88,10 +81,12 @@ impl Log {
         &self.manifest.segments
     }
 
-    /// Whether a file is in the last manifest, or kept for readers of those before.
-    fn keeps(&self, path: &str) -> bool {
-        self.segments().iter().any(|segment| segment.path == path)
-            || self.replaced.iter().any(|replaced| replaced.path == path)
+    /// The files that are in use: segments, those kept for readers of positions of before, and pages of
+    /// tokens.
+    pub(super) fn named(&self) -> HashSet<&str> {
+        let segments = self.segments().iter().map(|segment| segment.path.as_str());
+        let replaced = self.replaced.iter().map(|replaced| replaced.path.as_str());
+        segments.chain(replaced).chain(self.pages.iter().map(String::as_str)).collect()
     }
 
     /// Puts `made` in the place of `merged`, which follow one another; `false` if they are not there.
@@ -105,9 +100,8 @@ impl Log {
         if found.iter().zip(merged).any(|(a, b)| a.path != b.path) {
             return false;
         }
-        let position = self.manifest.position + 1;
         let gone = segments.splice(at..at + merged.len(), made);
-        self.replaced.extend(gone.map(|gone| Replaced { path: gone.path, at: now, position }));
+        self.replaced.extend(gone.map(|gone| Replaced { path: gone.path, at: now }));
         true
     }
 }
@@ -160,56 +154,20 @@ impl SegmentStore {
             let stored = if now.log.position() < position {
                 None
             } else {
-                self.path_at(operation, table, &now, position).await.ok()
+                // Who cannot tell must not try again: the rows would be there twice.
+                Some(self.path_at(operation, table, &now, position).await?)
             };
             if stored.as_deref() != Some(path.as_str()) {
-                return if error.kind() == ErrorKind::Conflict { Ok(None) } else { Err(error) };
+                if error.kind() != ErrorKind::Conflict {
+                    return Err(error);
+                }
+                self.delete(operation, &path).await?;
+                return Ok(None);
             }
         }
         let log = Arc::new(log);
         self.cache(table, digest, &log);
         Ok(Some(log))
-    }
-
-    /// The log at a position of before, if all its files are still there.
-    pub(super) async fn log_at(
-        &self,
-        operation: &'static str,
-        table: &TableId,
-        position: Option<u64>,
-    ) -> Result<Arc<Log>> {
-        let now = self.load(operation, table).await?;
-        let last = now.log.position();
-        let missing = |message: &'static str| {
-            Error::not_found(operation, message)
-                .with("table", table)
-                .with("position", position.unwrap_or(last))
-                .with("last", last)
-        };
-        match position {
-            None => Ok(now.log),
-            Some(position) if position == last => Ok(now.log),
-            Some(0) => Ok(Arc::default()),
-            Some(position) if position > last => Err(missing("the table never had this position")),
-            Some(position) if position < now.log.floor => {
-                Err(missing("rows were erased after this position"))
-            }
-            Some(position) => {
-                let gone = || {
-                    missing("the segments of this position were merged and deleted since")
-                        .with_hint("a longer `grace` of the compaction keeps positions for longer")
-                };
-                let path = match self.path_at(operation, table, &now, position).await {
-                    Err(error) if error.kind() == ErrorKind::NotFound => return Err(gone()),
-                    path => path?,
-                };
-                let log = self.read_log(operation, &path, None).await?;
-                if log.segments().iter().any(|segment| !now.log.keeps(&segment.path)) {
-                    return Err(gone());
-                }
-                Ok(Arc::new(log))
-            }
-        }
     }
 
     /// What an append with this token returned, if there was one.
@@ -282,7 +240,7 @@ impl SegmentStore {
         Ok(Some((document.version, head)))
     }
 
-    async fn read_log(
+    pub(super) async fn read_log(
         &self,
         operation: &'static str,
         path: &str,
@@ -310,7 +268,7 @@ impl SegmentStore {
     ///
     /// Writers that lost a race leave theirs beside it. Which one it was the manifest of the next position
     /// says, which names its parent.
-    async fn path_at(
+    pub(super) async fn path_at(
         &self,
         operation: &'static str,
         table: &TableId,
@@ -341,56 +299,5 @@ impl SegmentStore {
             path = log.parent.ok_or_else(missing)?;
         }
         Ok(path)
-    }
-
-    pub(super) async fn put(
-        &self,
-        operation: &'static str,
-        path: &str,
-        bytes: Vec<u8>,
-    ) -> Result<()> {
-        let put = self.store.put(&below(&self.root, path), PutPayload::from(bytes)).await;
-        put.map(drop).map_err(|error| of_store(operation, path, error))
-    }
-
-    pub(super) async fn get(&self, operation: &'static str, path: &str) -> Result<Bytes> {
-        let failed = |error| of_store(operation, path, error);
-        let got = self.store.get(&below(&self.root, path)).await.map_err(failed)?;
-        got.bytes().await.map_err(failed)
-    }
-
-    /// Deletes an object; `false` if it was not there.
-    pub(super) async fn delete(&self, operation: &'static str, path: &str) -> Result<bool> {
-        let place = below(&self.root, path);
-        let failed = |error| of_store(operation, path, error);
-        // Some stores say nothing of an object that is not there.
-        match self.store.head(&place).await {
-            Err(object_store::Error::NotFound { .. }) => return Ok(false),
-            found => found.map_err(failed)?,
-        };
-        match self.store.delete(&place).await {
-            Ok(()) => Ok(true),
-            Err(object_store::Error::NotFound { .. }) => Ok(false),
-            Err(error) => Err(failed(error)),
-        }
-    }
-
-    /// The objects below a folder, with the instants when they were written.
-    pub(super) async fn list(
-        &self,
-        operation: &'static str,
-        folder: &str,
-    ) -> Result<Vec<(String, i64)>> {
-        let listed = self.store.list(Some(&below(&self.root, folder)));
-        let listed: Vec<_> =
-            listed.try_collect().await.map_err(|e| of_store(operation, folder, e))?;
-        let named = listed.into_iter().filter_map(|meta| {
-            let parts = meta.location.prefix_match(&self.root)?;
-            let parts: Vec<_> = parts.map(|part| part.as_ref().to_owned()).collect();
-            Some((parts.join("/"), meta.last_modified.timestamp_micros()))
-        });
-        let mut named: Vec<_> = named.collect();
-        named.sort();
-        Ok(named)
     }
 }

@@ -47,6 +47,9 @@ pub struct MemoryOffline {
 /// Rows by the path of their segment.
 type Segments = Vec<(String, Arc<Rows>)>;
 
+/// What is read: the position, its rows, and the `seq` of the first that is later, if there may be such rows.
+type Read = (u64, Segments, Option<u64>);
+
 /// What is kept of one table.
 #[derive(Debug, Default)]
 struct Log {
@@ -74,11 +77,11 @@ impl MemoryOffline {
     }
 
     /// The position that is read, and its rows by segment; those of files are one.
-    fn read(&self, table: &Table, position: Option<u64>) -> Result<(u64, Segments)> {
+    fn read(&self, table: &Table, position: Option<u64>) -> Result<Read> {
         if let Source::Files(urls) = &table.source {
             return match position {
                 None | Some(0) => {
-                    Ok((0, vec![(String::new(), Arc::new(files::read(table, urls)?))]))
+                    Ok((0, vec![(String::new(), Arc::new(files::read(table, urls)?))], None))
                 }
                 Some(position) => Err(no_position(&table.id, position)),
             };
@@ -95,8 +98,9 @@ impl MemoryOffline {
 #[deny(clippy::missing_trait_methods)]
 impl OfflineStore for MemoryOffline {
     async fn append(&self, table: &Table, batch: RecordBatch, options: Append) -> Result<Appended> {
-        let now = self.clock.now_micros();
         let mut logs = self.logs();
+        // After the lock: stamps never go back.
+        let now = self.clock.now_micros();
         let log = logs.entry(table.id.clone()).or_default();
         log.append(table, &batch, options, now)
     }
@@ -109,12 +113,13 @@ impl OfflineStore for MemoryOffline {
         log.manifest(table, position)
     }
 
-    async fn scan(&self, table: &Table, scan: Scan) -> Result<BatchStream> {
+    async fn scan(&self, table: &Table, mut scan: Scan) -> Result<BatchStream> {
         let names: Vec<String> = match &scan.columns {
             Some(names) => names.clone(),
             None => table.columns.iter().map(|column| column.name.clone()).collect(),
         };
-        let (_, mut segments) = self.read(table, scan.position)?;
+        let (_, mut segments, before) = self.read(table, scan.position)?;
+        scan.before_seq = least(scan.before_seq, before);
         if let Some(wanted) = &scan.segment {
             segments.retain(|(path, _)| path == wanted);
             if segments.is_empty() {
@@ -129,15 +134,17 @@ impl OfflineStore for MemoryOffline {
         Ok(stream::iter(batches).boxed())
     }
 
-    async fn as_of(&self, table: &Table, probe: Probe) -> Result<AsOf> {
-        let (position, segments) = self.read(table, probe.position)?;
+    async fn as_of(&self, table: &Table, mut probe: Probe) -> Result<AsOf> {
+        let (position, segments, before) = self.read(table, probe.position)?;
+        probe.before_seq = least(probe.before_seq, before);
         let parts: Vec<&Rows> = segments.iter().map(|(_, rows)| &**rows).collect();
         join::as_of(table, &Rows::concat(table, &parts)?, &probe, position)
     }
 
     async fn compact(&self, table: &Table, options: Compaction) -> Result<CompactReport> {
+        let mut logs = self.logs();
         let now = self.clock.now_micros();
-        match self.logs().get_mut(&table.id) {
+        match logs.get_mut(&table.id) {
             Some(log) => log.compact(table, &options, now),
             None => Ok(CompactReport::default()),
         }
@@ -169,12 +176,17 @@ impl Log {
         }
     }
 
-    fn read(&self, table: &TableId, position: Option<u64>) -> Result<(u64, Segments)> {
+    fn read(&self, table: &TableId, position: Option<u64>) -> Result<Read> {
         let manifest = self.manifest(table, position)?;
         let of = |segment: &mlops_core::features::Segment| {
             self.segments.get(&segment.path).map(|rows| (segment.path.clone(), Arc::clone(rows)))
         };
-        Ok((manifest.position, manifest.segments.iter().filter_map(of).collect()))
+        if let Some(own) = manifest.segments.iter().map(of).collect() {
+            return Ok((manifest.position, own, None));
+        }
+        // They were merged, and their time is over: the rows are in those of now.
+        let now = self.last.segments.iter().filter_map(of).collect();
+        Ok((manifest.position, now, Some(manifest.next_seq)))
     }
 
     /// The next manifest becomes the last.
@@ -184,6 +196,10 @@ impl Log {
         self.last = manifest;
         self.last.position
     }
+}
+
+fn least(a: Option<u64>, b: Option<u64>) -> Option<u64> {
+    a.into_iter().chain(b).min()
 }
 
 fn no_position(table: &TableId, position: u64) -> Error {

@@ -2,6 +2,9 @@
 //!
 //! Files of others are brought to the same shape: `seq` is a row's place over all files. A row of such a file
 //! without event time is no row, as for the join.
+//!
+//! If another process compacts meanwhile and a segment is gone before it is opened, its rows are read from
+//! those that have them now; so a long scan outlives the grace of a compaction.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,7 +18,6 @@ use futures::{StreamExt, stream};
 use mlops_core::features::{Scan, Segment, Source, Table, TableColumn};
 use mlops_core::validation::BatchStream;
 use mlops_core::{Error, Result};
-use object_store::ObjectStore;
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
 
@@ -24,6 +26,7 @@ use super::error::internal;
 use super::file::{BATCH_ROWS, Pieces, RowFile};
 use super::keys::KeySet;
 use super::layout::{below, own_fields};
+use super::snapshot::{READS, Snapshot};
 use super::sources::Place;
 use super::store::SegmentStore;
 
@@ -33,14 +36,18 @@ const PIECE_ROWS: usize = 4 * BATCH_ROWS;
 
 /// What is still to be read.
 struct Reading {
-    store: Arc<dyn ObjectStore>,
-    root: object_store::path::Path,
+    store: SegmentStore,
     table: Table,
     columns: Vec<TableColumn>,
     schema: SchemaRef,
     scan: Scan,
     keys: Option<KeySet>,
+    /// What is read of a table that is no files.
+    read: Option<Snapshot>,
+    tries: usize,
     segments: VecDeque<Segment>,
+    /// Rows of a lower `seq` were read, or are being read.
+    next_seq: u64,
     files: VecDeque<Place>,
     /// The place of the next row of files.
     place: u64,
@@ -65,43 +72,33 @@ impl SegmentStore {
             None => table.columns.clone(),
             Some(names) => names.iter().map(|name| column(table, name)).collect::<Result<_>>()?,
         };
-        let (mut segments, mut files) = (VecDeque::new(), VecDeque::new());
+        let (mut read, mut files) = (None, VecDeque::new());
         if let Source::Files(urls) = &table.source {
             files = self.sources.files(OPERATION, urls).await?.into();
         } else {
-            let log = self.log_at(OPERATION, &table.id, scan.position).await?;
-            segments = log.segments().iter().cloned().collect();
-            if let Some(only) = &scan.segment {
-                segments.retain(|segment| segment.path == *only);
-                if segments.is_empty() {
-                    return Err(Error::not_found(OPERATION, "the table has no such segment")
-                        .with("table", &table.id)
-                        .with("segment", only));
-                }
-            }
+            read = Some(self.snapshot(OPERATION, &table.id, scan.position, false).await?);
         }
-        segments.retain(|segment| {
-            scan.after_seq.is_none_or(|after| segment.seq.1 > after)
-                && scan.before_seq.is_none_or(|before| segment.seq.0 < before)
-                && scan.from.is_none_or(|from| segment.event_time.1 >= from)
-                && scan.until.is_none_or(|until| segment.event_time.0 < until)
-        });
         let keys = table.keys.iter().map(|key| Field::new(&key.name, key.data_type.arrow(), true));
         let values = columns.iter().map(|c| Field::new(&c.name, c.data_type.arrow(), true));
         let fields: Vec<_> = keys.chain(own_fields()).chain(values).collect();
-        let reading = Reading {
-            store: Arc::clone(&self.store),
-            root: self.root.clone(),
+        let mut reading = Reading {
+            store: self.clone(),
             keys: scan.keys.as_ref().map(|keys| KeySet::new(keys, &table.keys)),
             table: table.clone(),
             columns,
             schema: Arc::new(Schema::new(fields)),
             scan,
-            segments,
+            read: None,
+            tries: 1,
+            segments: VecDeque::new(),
+            next_seq: 0,
             files,
             place: 0,
             open: None,
         };
+        if let Some(read) = read {
+            reading.begin(read)?;
+        }
         let batches = stream::try_unfold(reading, |mut reading| async move {
             Ok(reading.next().await?.map(|batch| (batch, reading)))
         });
@@ -110,6 +107,55 @@ impl SegmentStore {
 }
 
 impl Reading {
+    /// What is left to be read, of the segments of a snapshot.
+    fn begin(&mut self, read: Snapshot) -> Result<()> {
+        if read.later {
+            let before = self.scan.before_seq.unwrap_or(u64::MAX);
+            self.scan.before_seq = Some(before.min(read.before));
+            if let Some(done) = self.next_seq.checked_sub(1) {
+                self.scan.after_seq = Some(self.scan.after_seq.map_or(done, |seq| seq.max(done)));
+            }
+        }
+        let scan = &self.scan;
+        let mut segments: VecDeque<_> = read.log.segments().iter().cloned().collect();
+        if let Some(only) = &scan.segment {
+            segments.retain(|segment| segment.path == *only);
+            if segments.is_empty() {
+                return Err(Error::not_found(OPERATION, "the table has no such segment")
+                    .with("table", &self.table.id)
+                    .with("segment", only));
+            }
+        }
+        segments.retain(|segment| {
+            scan.after_seq.is_none_or(|after| segment.seq.1 > after)
+                && scan.before_seq.is_none_or(|before| segment.seq.0 < before)
+                && scan.from.is_none_or(|from| segment.event_time.1 >= from)
+                && scan.until.is_none_or(|until| segment.event_time.0 < until)
+        });
+        self.segments = segments;
+        self.read = Some(read);
+        Ok(())
+    }
+
+    /// Begins anew after a segment turned out to be gone; `false` if that is what it is.
+    async fn begin_again(&mut self, error: &Error) -> Result<bool> {
+        let Some(read) = &self.read else { return Ok(false) };
+        let table = &self.table.id;
+        if self.scan.segment.is_some()
+            || self.tries >= READS
+            || !self.store.again(OPERATION, table, read, error).await?
+        {
+            return Ok(false);
+        }
+        self.tries += 1;
+        // Rows of one answer are of one position; of which, is free until the first of them.
+        let fresh = self.scan.position.is_none() && self.next_seq == 0;
+        let position = if fresh { None } else { Some(read.position) };
+        let read = self.store.snapshot(OPERATION, table, position, true).await?;
+        self.begin(read)?;
+        Ok(true)
+    }
+
     async fn next(&mut self) -> Result<Option<RecordBatch>> {
         loop {
             if self.open.is_none() && !self.open_next().await? {
@@ -129,11 +175,16 @@ impl Reading {
 
     /// Opens the next file; `false` if there is none.
     async fn open_next(&mut self) -> Result<bool> {
-        if let Some(segment) = self.segments.pop_front() {
-            let path = below(&self.root, &segment.path);
-            let file = RowFile::segment(OPERATION, &self.store, path, &segment).await?;
-            self.open = Some(self.open(file, false)?);
-            return Ok(true);
+        while let Some(segment) = self.segments.pop_front() {
+            let path = below(&self.store.root, &segment.path);
+            match RowFile::segment(OPERATION, &self.store.store, path, &segment).await {
+                Err(error) if self.begin_again(&error).await? => {}
+                file => {
+                    self.open = Some(self.open(file?, false)?);
+                    self.next_seq = segment.seq.1.saturating_add(1);
+                    return Ok(true);
+                }
+            }
         }
         let Some(place) = self.files.pop_front() else { return Ok(false) };
         let file = RowFile::open(OPERATION, &place.store, place.path, place.url, None).await?;

@@ -20,6 +20,7 @@ use object_store::path::Path;
 
 use super::layout::below;
 use super::log::Log;
+use super::snapshot::READS;
 use super::sources::Stores;
 use crate::join::{JoinFile, Layout, as_of_files};
 
@@ -32,15 +33,15 @@ const CACHED_LOGS: usize = 1_000;
 /// document in a catalog, whose compare-and-set is the commit.
 ///
 /// Any number of processes may write. The object store must be durable when it says so, and strongly
-/// consistent; a directory's is `mlops_registry`'s durable one.
-#[derive(Debug)]
+/// consistent; a directory's is `mlops_registry`'s durable one. Clones share what they remember.
+#[derive(Debug, Clone)]
 pub struct SegmentStore {
     pub(super) store: Arc<dyn ObjectStore>,
     pub(super) root: Path,
     pub(super) catalog: Arc<dyn Catalog>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) sources: Stores,
-    memory: Mutex<Memory>,
+    memory: Arc<Mutex<Memory>>,
 }
 
 type Page = Arc<Vec<(Key, Appended)>>;
@@ -69,7 +70,7 @@ impl SegmentStore {
                 .with("prefix", prefix)
                 .with_source(source)
         })?;
-        let (sources, memory) = (Stores::default(), Mutex::default());
+        let (sources, memory) = (Stores::default(), Arc::default());
         Ok(Self { store, root, catalog, clock, sources, memory })
     }
 
@@ -107,6 +108,34 @@ impl SegmentStore {
             memory.pages.clear();
         }
         memory.pages.insert(path.to_owned(), Arc::clone(page));
+    }
+
+    async fn as_of_segments(&self, table: &Table, probe: &Probe) -> Result<AsOf> {
+        const OPERATION: &str = "features.as_of";
+        let (mut tries, mut later) = (0, false);
+        loop {
+            tries += 1;
+            let read = self.snapshot(OPERATION, &table.id, probe.position, later).await?;
+            let before = probe.before_seq.unwrap_or(u64::MAX).min(read.before);
+            let segments = read.log.segments().iter().filter(|segment| segment.seq.0 < before);
+            let files = segments.map(|segment| JoinFile {
+                store: Arc::clone(&self.store),
+                path: below(&self.root, &segment.path),
+                url: segment.path.clone(),
+                bytes: Some(segment.bytes),
+                layout: Layout::Segment,
+                // Only a segment that was merged of older and newer ones has rows to be left out.
+                before_seq: (segment.seq.1 >= before).then_some(before),
+            });
+            match as_of_files(table, files.collect(), probe, read.position).await {
+                Err(error)
+                    if tries < READS && self.again(OPERATION, &table.id, &read, &error).await? =>
+                {
+                    later = true;
+                }
+                answer => return answer,
+            }
+        }
     }
 
     /// Writers of one process wait for one another, instead of losing the compare-and-set by turns.
@@ -151,19 +180,7 @@ impl OfflineStore for SegmentStore {
             });
             return as_of_files(table, files.collect(), &probe, 0).await;
         }
-        let log = self.log_at("features.as_of", &table.id, probe.position).await?;
-        let before = probe.before_seq.unwrap_or(u64::MAX);
-        let segments = log.segments().iter().filter(|segment| segment.seq.0 < before);
-        let files = segments.map(|segment| JoinFile {
-            store: Arc::clone(&self.store),
-            path: below(&self.root, &segment.path),
-            url: segment.path.clone(),
-            bytes: Some(segment.bytes),
-            layout: Layout::Segment,
-            // Only a segment that was merged of older and newer ones has rows to be left out.
-            before_seq: probe.before_seq.filter(|before| segment.seq.1 >= *before),
-        });
-        as_of_files(table, files.collect(), &probe, log.position()).await
+        self.as_of_segments(table, &probe).await
     }
 
     async fn compact(&self, table: &Table, options: Compaction) -> Result<CompactReport> {

@@ -1,10 +1,7 @@
 //! What nobody needs to call, and somebody should: reading all bytes again, and deleting what killed
 //! writers left.
 
-use std::collections::HashSet;
-
 use mlops_core::features::TableId;
-use mlops_core::tracking::Digest;
 use mlops_core::{Error, Result};
 
 use super::layout::{folder, position_of};
@@ -20,8 +17,7 @@ impl SegmentStore {
         let log = self.load(OPERATION, table).await?.log;
         let mut bytes = 0;
         for segment in log.segments() {
-            let content = self.get(OPERATION, &segment.path).await?;
-            let digest = Digest(*blake3::hash(&content).as_bytes());
+            let (digest, length) = self.digest(OPERATION, &segment.path).await?;
             if digest != segment.digest {
                 return Err(Error::corrupt(OPERATION, "a segment is not what was written")
                     .with("segment", &segment.path)
@@ -29,7 +25,7 @@ impl SegmentStore {
                     .with("expected", segment.digest)
                     .with_hint("restore the file from a backup"));
             }
-            bytes += content.len() as u64;
+            bytes += length;
         }
         Ok(bytes)
     }
@@ -47,13 +43,7 @@ impl SegmentStore {
         // Listed first: what is named later by the log that is read then was listed as well.
         let there = self.list(OPERATION, &folder(table)).await?;
         let log = self.load(OPERATION, table).await?.log;
-        let named: HashSet<&str> = log
-            .segments()
-            .iter()
-            .map(|segment| segment.path.as_str())
-            .chain(log.replaced.iter().map(|replaced| replaced.path.as_str()))
-            .chain(log.pages.iter().map(String::as_str))
-            .collect();
+        let named = log.named();
         let manifests = format!("{}/manifests/", folder(table));
         let latest = self.clock.now_micros().saturating_sub(age.max(0));
         let mut deleted = Vec::new();

@@ -1,6 +1,7 @@
 //! An online store in this process, gone with it: the reference, and what tests use.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use async_trait::async_trait;
@@ -10,7 +11,7 @@ use mlops_core::features::{
     Watermark, merge_entry,
 };
 use mlops_core::{Capability, Error, ErrorKind, Result};
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 const SHARDS: usize = 16;
 
@@ -146,12 +147,32 @@ struct MemoryTable {
     /// Whether it was made, and not dropped since.
     there: RwLock<bool>,
     watermark: Mutex<Watermark>,
-    shards: [RwLock<HashMap<Box<[u8]>, Bytes>>; SHARDS],
+    shards: [RwLock<Shard>; SHARDS],
+}
+
+type Shard = HashMap<Box<[u8]>, Bytes, BuildHasherDefault<KeyHasher>>;
+
+/// XXH3 of a key's bytes, several times as fast as the default for such short ones.
+#[derive(Debug, Default)]
+struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = xxh3_64_with_seed(bytes, self.0);
+    }
+
+    /// The length comes before the bytes, whose hash has it already.
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl MemoryTable {
-    fn shard(&self, key: &[u8]) -> &RwLock<HashMap<Box<[u8]>, Bytes>> {
-        &self.shards[xxh3_64(key) as usize % SHARDS]
+    fn shard(&self, key: &[u8]) -> &RwLock<Shard> {
+        // Of bits that the map does not place a key by.
+        &self.shards[(xxh3_64(key) >> 40) as usize % SHARDS]
     }
 
     fn get(&self, key: &[u8]) -> Option<Bytes> {
@@ -174,9 +195,12 @@ impl MemoryTable {
 impl LocalTable for MemoryTable {
     fn visit(&self, keys: &KeyBatch, visit: &mut Visit<'_>) -> Result<()> {
         for (row, key) in keys.iter().enumerate() {
-            // No lock is held when the caller's code runs.
-            let entry = key.and_then(|key| self.get(key));
-            visit(row, entry.as_deref())?;
+            // Lent, not cloned, while the part's lock is held: a caller's code does not write to the table
+            // that it looks at.
+            match key {
+                Some(key) => visit(row, read(self.shard(key)).get(key).map(|entry| &entry[..]))?,
+                None => visit(row, None)?,
+            }
         }
         Ok(())
     }

@@ -19,3 +19,10 @@ pub use self::memory::MemoryOnline;
 pub use self::redis::*;
 #[cfg(feature = "embedded")]
 pub use self::table::{EmbeddedOnline, EmbeddedOptions};
+
+/// A key in a message: its printable bytes, cut.
+fn shown(key: &[u8]) -> String {
+    const MOST: usize = 64;
+    let cut = if key.len() > MOST { "…" } else { "" };
+    format!("{}{cut}", key[..key.len().min(MOST)].escape_ascii())
+}

@@ -43,8 +43,17 @@ pub struct Compiled {
 }
 
 enum Step {
-    Expr { bound: Box<Bound>, schema: SchemaRef, columns: Vec<usize> },
-    Function { function: Arc<dyn ScalarFunction>, columns: Vec<usize>, types: Vec<FeatureType> },
+    Expr {
+        bound: Box<Bound>,
+        schema: SchemaRef,
+        columns: Vec<usize>,
+    },
+    Function {
+        name: String,
+        function: Arc<dyn ScalarFunction>,
+        columns: Vec<usize>,
+        types: Vec<FeatureType>,
+    },
 }
 
 impl std::fmt::Debug for Step {
@@ -175,7 +184,7 @@ impl Compiled {
             }
         });
         let columns = inputs.collect::<Result<_>>()?;
-        Ok(Step::Function { function: Arc::clone(function), columns, types })
+        Ok(Step::Function { name: name.to_owned(), function: Arc::clone(function), columns, types })
     }
 
     /// The features, in the order in which they are computed.
@@ -197,7 +206,8 @@ impl Compiled {
     /// The features of each row, as [`Compiled::fields`] says. Columns of the batch are found by name.
     ///
     /// # Errors
-    /// `Invalid` for a column that is not there, or that cannot be brought to its type without loss.
+    /// `Invalid` for a column that is not there, or that cannot be brought to its type without loss, and for a
+    /// function that gives another type or number of rows than it should.
     pub fn eval(&self, batch: &RecordBatch) -> Result<Vec<ArrayRef>> {
         let rows = batch.num_rows();
         let mut columns: Vec<Option<ArrayRef>> = Vec::with_capacity(self.inputs.len());
@@ -216,16 +226,32 @@ impl Compiled {
                         .map_err(|error| internal(field).with_source(error))
                         .and_then(|batch| bound.eval(&batch))?
                 }
-                Step::Function { function, columns, types } => {
+                Step::Function { name, function, columns, types } => {
                     let columns = pick(columns).into_iter().zip(types);
                     let columns = columns.map(|(column, ty)| bring(column, &ty.arrow()));
-                    function.eval(&columns.collect::<Result<Vec<_>>>()?, rows)?
+                    let columns = columns.collect::<Result<Vec<_>>>()?;
+                    function
+                        .eval(&columns, rows)
+                        .and_then(|values| declared(values, field.data_type(), rows))
+                        .map_err(|error| {
+                            error.with("function", name).with("feature", field.name())
+                        })?
                 }
             };
             columns.push(Some(bring(values, field.data_type())?));
         }
         Ok(columns.into_iter().skip(self.inputs.len()).flatten().collect())
     }
+}
+
+/// What a function gave, if it is of the type and length that it should be of.
+fn declared(values: ArrayRef, ty: &DataType, rows: usize) -> Result<ArrayRef> {
+    if values.len() == rows && values.data_type() == ty {
+        return Ok(values);
+    }
+    Err(invalid("a function gives another type or number of rows than it should")
+        .with("expected", format_args!("{rows} of {ty}"))
+        .with("found", format_args!("{} of {}", values.len(), values.data_type())))
 }
 
 /// Adds a column of requests, or checks the one that is there.

@@ -15,6 +15,9 @@ use super::check::check;
 /// # Contract
 /// **Row.** The value of a row depends on that row alone. [`Functions::with_fn1`] and its like make functions
 /// for which this holds by construction; [`Functions::with_vectorised`] tries it.
+///
+/// **Shape.** It gives as many values as there are rows, of the output's [`FeatureType::arrow`]. What is not so
+/// is refused when rows are computed.
 pub trait ScalarFunction: Send + Sync + 'static {
     /// The types of its inputs.
     fn inputs(&self) -> &[FeatureType];
@@ -25,7 +28,7 @@ pub trait ScalarFunction: Send + Sync + 'static {
     /// Its value for each of `rows` rows; the columns are of [`FeatureType::arrow`].
     ///
     /// # Errors
-    /// `Invalid` for columns of other types.
+    /// `Invalid` for columns of other types, and for one with fewer than `rows` rows.
     fn eval(&self, columns: &[ArrayRef], rows: usize) -> Result<ArrayRef>;
 }
 

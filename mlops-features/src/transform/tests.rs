@@ -219,3 +219,47 @@ fn a_version_of_a_function_is_registered_once() {
     let twice = once.with_fn1::<i64, i64>("f", 1, |i| i + 1).unwrap_err();
     assert_eq!(twice.kind(), ErrorKind::Invalid);
 }
+
+/// A function that does not keep to what it says of itself.
+struct Liar(ArrayRef);
+
+impl ScalarFunction for Liar {
+    fn inputs(&self) -> &[T] {
+        &[]
+    }
+
+    fn output(&self) -> T {
+        T::Float
+    }
+
+    fn eval(&self, _: &[ArrayRef], _: usize) -> mlops_core::Result<ArrayRef> {
+        Ok(Arc::clone(&self.0))
+    }
+}
+
+#[test]
+fn a_function_that_gives_another_type_or_length_is_refused_by_name() {
+    let one = Arc::new(Int64Array::from(vec![1])) as ArrayRef;
+    let rows = RecordBatch::try_from_iter([("i", Arc::clone(&one))]).unwrap();
+    let two: ArrayRef = Arc::new(Float64Array::from(vec![1.0, 2.0]));
+    for (wrong, found) in [(one, "1 of Int64"), (two, "2 of Float64")] {
+        let functions = Functions::new().with("liar", 1, Arc::new(Liar(wrong))).unwrap();
+        let transform = OnDemand::new("t").unwrap().function("x", T::Float, "liar@1", [""; 0]);
+        let compiled = Compiled::new(&[transform.unwrap()], &rows.schema(), &functions).unwrap();
+        let error = compiled.eval(&rows).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        let said = error.to_string();
+        let parts = ["expected: 1 of Float64", found, "function: liar@1", "feature: x"];
+        assert!(parts.iter().all(|part| said.contains(part)), "{said}");
+    }
+}
+
+#[test]
+fn more_rows_than_a_column_has_are_invalid() {
+    let functions = Functions::new().with_fn1::<i64, i64>("same", 1, |i| i).unwrap();
+    let same = functions.get("same@1").unwrap();
+    let one: [ArrayRef; 1] = [Arc::new(Int64Array::from(vec![1]))];
+    assert_eq!(same.eval(&one, 1).unwrap().len(), 1);
+    assert_eq!(same.eval(&one, 2).unwrap_err().kind(), ErrorKind::Invalid);
+    assert_eq!(same.eval(&[], 1).unwrap_err().kind(), ErrorKind::Invalid);
+}

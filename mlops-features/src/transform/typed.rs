@@ -127,13 +127,20 @@ impl<T: Output> Output for Option<T> {
     }
 }
 
-fn column<A: Input>(columns: &[ArrayRef], place: usize) -> Result<&A::Array> {
+fn column<A: Input>(columns: &[ArrayRef], place: usize, rows: usize) -> Result<&A::Array> {
     let column = columns.get(place).and_then(|array| array.as_any().downcast_ref::<A::Array>());
-    column.ok_or_else(|| {
+    let column = column.ok_or_else(|| {
         Error::invalid("features.functions", "a function's input is of another type")
             .with("input", place + 1)
             .with("expected", A::TYPE)
-    })
+    })?;
+    if column.len() < rows {
+        return Err(Error::invalid("features.functions", "a function's input has too few rows")
+            .with("input", place + 1)
+            .with("expected", rows)
+            .with("found", column.len()));
+    }
+    Ok(column)
 }
 
 macro_rules! functions {
@@ -159,7 +166,7 @@ macro_rules! functions {
             }
 
             fn eval(&self, columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
-                $(let $value = column::<$arg>(columns, $at)?;)+
+                $(let $value = column::<$arg>(columns, $at, rows)?;)+
                 Ok(O::collect((0..rows).map(|row| {
                     Some((self.call)($($arg::read($value, row)?),+))
                 })))

@@ -246,7 +246,15 @@ fn a_training_set_can_be_an_input_of_a_run() {
     store.done("features append driver_stats stats.csv");
     store.done("features historical eta --rows rows.csv --out set.parquet --run deep");
     let printed = store.done("artifacts list deep");
-    assert!(printed.contains("features/eta@1.receipt.json"), "{printed}");
+    assert!(printed.contains("features/eta@1-"), "{printed}");
+    let again =
+        "features historical eta --rows rows.csv --out set.parquet --run deep --context test";
+    store.done(again);
+    assert_eq!(store.json("runs show deep")["inputs"][0]["context"], "test");
+    assert_eq!(
+        store.refused("features historical eta --rows rows.csv --out x --context test").0,
+        64
+    );
     let args = "features historical eta --rows rows.csv --out x.parquet --run nobody";
     assert_eq!(store.refused(args).0, 4);
     assert!(!store.path().join("x.parquet").exists());

@@ -121,10 +121,8 @@ impl Log {
         over.len() as u64
     }
 
-    /// Deletes segments, and the manifests that name them.
+    /// Deletes segments. Manifests that name them stay: what they say is answered from those of now.
     fn delete(&mut self, paths: &[String]) {
-        let names = |segment: &Segment| paths.contains(&segment.path);
-        self.manifests.retain(|_, manifest| !manifest.segments.iter().any(names));
         self.segments.retain(|path, _| !paths.contains(path));
         self.merged.retain(|(path, _)| !paths.contains(path));
     }

@@ -6,7 +6,7 @@ use mlops_core::{Error, ErrorKind, Result, Secret};
 use url::{Host, Url};
 
 const OPERATION: &str = "features.redis.connect";
-const SHAPE: &str = "write redis://[user[:password]@]host[:port][/database]";
+const SHAPE: &str = "write redis://[[user]:password@]host[:port][/database]";
 
 /// A server, an account and the number of a database.
 ///
@@ -64,6 +64,9 @@ impl Address {
             decoded(part).ok_or_else(|| invalid("the user or password is no text in UTF-8"))
         };
         let user = (!url.username().is_empty()).then(|| text(url.username())).transpose()?;
+        if user.is_some() && url.password().is_none() {
+            return Err(invalid("the address has a user without a password"));
+        }
         let password = url.password().map(text).transpose()?.map(Secret::new);
         Ok(Self { host, port: url.port().unwrap_or(6379), user, password, database })
     }
@@ -135,6 +138,7 @@ mod tests {
             "redis://:hunter2@cache:port",
             "redis://:hunter2@cache/0?tls=1",
             "redis://:hunter2%ff@cache",
+            "redis://hunter2@cache",
             "unix:///hunter2",
         ] {
             let error = parse(url).unwrap_err();

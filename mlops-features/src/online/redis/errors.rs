@@ -22,6 +22,16 @@ pub(super) fn failure(operation: &'static str, address: &Address, failure: Failu
             .with_hint(
                 "see whether the server is stopped or overloaded; the next call connects again",
             ),
+        Failure::Busy { connections, limit } => unavailable("all connections to Redis are in use")
+            .with("connections", connections)
+            .with("waited", format_args!("{} ms", limit.as_millis()))
+            .with_hint("allow more of them by with_connections, or make fewer calls at once"),
+        Failure::TooLong { at_most } => {
+            Error::new(ErrorKind::Unsupported, operation, "an answer is larger than is read")
+                .with("server", address)
+                .with("at_most", format_args!("{} MiB", at_most >> 20))
+                .with_hint("ask for fewer keys at once")
+        }
         Failure::Malformed => malformed(operation, address),
         Failure::Refused(words) => refused(operation, address, &words),
     }

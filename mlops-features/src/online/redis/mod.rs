@@ -15,7 +15,9 @@
 //! What it does not do: TLS, Sentinel, Unix sockets; a Cluster, except for one node that has the slot of
 //! the prefix's hash tag. Reading a key of another type, which something else must have written into
 //! the store's prefix, finds nothing (`MGET` says no more); writing it is `Corrupt`. The rows of one call
-//! of `read` are consistent up to 4,096 keys.
+//! of `read` are consistent up to 4,096 keys. Keys that were erased are gone from the server's memory, and
+//! stay in its files until it writes them anew: `BGREWRITEAOF` for the log, `BGSAVE` for the snapshot.
+//! Dropping a table looks at each key of the whole database, a thousand at a time.
 
 mod address;
 mod errors;
@@ -27,6 +29,7 @@ mod server;
 mod wire;
 mod write;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -53,8 +56,8 @@ const DROP_KEYS: usize = 1000;
 
 /// An online store in Redis.
 ///
-/// Inside tokio it waits as a task, and the runtime needs I/O and time enabled; elsewhere it blocks
-/// the thread that polls. Connections are made as they are needed, also after the server was away.
+/// Inside tokio it waits as a task; elsewhere, and in a runtime without I/O or time enabled, it blocks the
+/// thread that polls. Connections are made as they are needed, also after the server was away.
 ///
 /// ```no_run
 /// # async fn open() -> mlops_core::Result<()> {
@@ -75,7 +78,7 @@ pub struct RedisOnline {
 }
 
 impl RedisOnline {
-    /// Connects to `redis://[user[:password]@]host[:port][/database]` and checks that the server can keep
+    /// Connects to `redis://[[user]:password@]host[:port][/database]` and checks that the server can keep
     /// rows.
     ///
     /// # Errors
@@ -245,17 +248,33 @@ impl OnlineStore for RedisOnline {
     }
 
     async fn erase(&self, table: &TableId, keys: &KeyBatch) -> Result<u64> {
+        const OPERATION: &str = "features.online.erase";
         let prefix = self.names.entries(table);
-        let keys: Vec<&[u8]> = keys.iter().flatten().collect();
-        let mut erased = 0;
-        for keys in keys.chunks(DROP_KEYS) {
+        // Each once, for `EXISTS` counts a key as often as it is named.
+        let keys: BTreeSet<&[u8]> = keys.iter().flatten().collect();
+        let keys: Vec<&[u8]> = keys.into_iter().collect();
+        let command = |name: &[u8], keys: &[&[u8]]| {
             let mut request = Request::default();
             request.command(1 + keys.len());
-            request.argument(&[b"UNLINK"]);
+            request.argument(&[name]);
             for key in keys {
                 request.argument(&[&prefix, key]);
             }
-            erased += self.number("features.online.erase", &request).await?;
+            request
+        };
+        let mut erased = 0;
+        for keys in keys.chunks(DROP_KEYS) {
+            // Were the connection lost, the first try may have erased what the second does not find.
+            let there = self.number(OPERATION, &command(b"EXISTS", keys)).await?;
+            let request = command(b"UNLINK", keys);
+            let limit = self.pool.options().write_limit;
+            erased += match self.pool.ask(OPERATION, &request, limit).await? {
+                (Reply::Int(gone), again) => {
+                    let gone = gone.max(0) as u64;
+                    if again { gone.max(there) } else { gone }
+                }
+                _ => return Err(self.malformed(OPERATION)),
+            };
         }
         Ok(erased)
     }

@@ -16,7 +16,7 @@ use mlops_core::{Error, Result};
 #[non_exhaustive]
 pub struct RedisOptions {
     /// What all keys of the store begin with, before the first `:`. Stores of different prefixes share a
-    /// database and do not see each other.
+    /// database and do not see each other. With a `{` it has a whole hash tag: `{features}`.
     pub prefix: String,
     /// How long to wait for a connection.
     pub connect_limit: Duration,
@@ -28,6 +28,9 @@ pub struct RedisOptions {
     pub connections: usize,
     /// Whether a server that may throw keys away when its memory is full is accepted. A row that was
     /// thrown away reads as one that never was.
+    ///
+    /// Never with aggregated views: a state that was thrown away is begun anew by the next row, and what is
+    /// read of it is then a sum that lacks the rows of before, and looks like any other.
     pub allow_eviction: bool,
 }
 
@@ -88,6 +91,17 @@ impl RedisOptions {
             return Err(Error::invalid("features.redis.connect", "the prefix is no prefix")
                 .with("prefix", prefix.chars().take(80).collect::<String>().escape_debug())
                 .with_hint("give 1 to 64 letters, digits, `_`, `-`, `.`, `{` and `}`"));
+        }
+        // The server hashes what is between the first `{` and the next `}`, and without that the whole key,
+        // so that the keys of the store would lie on many nodes.
+        let tag = prefix.split_once('{').map(|(_, tag)| tag.find('}').unwrap_or(0));
+        if tag == Some(0) {
+            return Err(Error::invalid(
+                "features.redis.connect",
+                "the prefix has no whole hash tag",
+            )
+            .with("prefix", prefix)
+            .with_hint("close the tag, with a name in it: {features}"));
         }
         let limits = [self.connect_limit, self.read_limit, self.write_limit];
         if limits.iter().any(Duration::is_zero) || self.connections == 0 {

@@ -3,8 +3,11 @@
 //! A connection is one call's at a time, so that a call that is dropped in the middle takes only its
 //! own connection with it, and a slow answer delays nobody else's.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use mlops_core::Result;
@@ -58,10 +61,11 @@ impl Pool {
         let place = match (self.places.try_acquire(), waiter) {
             (Ok(place), _) => Ok(place),
             (Err(_), Waiter::Runtime(_)) => {
-                timeout(limit, self.places.acquire()).await.map_err(|_| Failure::Late(limit))?
+                timeout(limit, self.places.acquire()).await.map_err(|_| self.busy())?
             }
-            // A thread has no timer; those before it have one each.
-            (Err(_), Waiter::Thread) => self.places.acquire().await,
+            (Err(_), Waiter::Thread) => {
+                wait_for(self.places.acquire(), limit).ok_or_else(|| self.busy())?
+            }
         };
         let place = place.map_err(|error| Failure::Lost(std::io::Error::other(error)))?;
         let idle = {
@@ -74,6 +78,11 @@ impl Pool {
             None => Wire::connect(&self.address, self.options.connect_limit).await?,
         };
         Ok(Session { wire, used, pool: self, _place: place })
+    }
+
+    #[cold]
+    fn busy(&self) -> Failure {
+        Failure::Busy { connections: self.options.connections, limit: self.options.read_limit }
     }
 
     /// Closes what is idle: the server went away, and with it all connections.
@@ -156,5 +165,68 @@ impl Session<'_> {
             idle.remove(0);
         }
         idle.push(self.wire);
+    }
+}
+
+/// What a future gives, if it does within `limit`; the thread does nothing else meanwhile.
+fn wait_for<F: Future>(future: F, limit: Duration) -> Option<F::Output> {
+    let begun = Instant::now();
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return Some(output);
+        }
+        let left = limit.saturating_sub(begun.elapsed());
+        if left.is_zero() {
+            return None;
+        }
+        thread::park_timeout(left);
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::executor::block_on;
+    use mlops_core::{ErrorKind, Secret};
+
+    use super::*;
+
+    #[test]
+    fn a_pool_that_is_in_use_is_waited_for_within_the_bound_and_says_so() {
+        let limit = Duration::from_millis(30);
+        let address = Address::parse(&Secret::new("redis://cache".to_owned())).unwrap();
+        let options = RedisOptions::default().with_connections(2).with_read_limit(limit);
+        let pool = Pool::new(address, options);
+        let _both = pool.places.try_acquire_many(2).unwrap();
+        let ping = Request::of(&[b"PING"]);
+        let ask = || pool.ask("features.online.read", &ping, limit);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        for error in [block_on(ask()).unwrap_err(), runtime.block_on(ask()).unwrap_err()] {
+            assert_eq!(error.kind(), ErrorKind::Unavailable);
+            let said = error.to_string();
+            assert!(said.contains("connections: 2") && said.contains("with_connections"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_thread_that_waits_is_woken_when_a_place_is_free() {
+        let places = Semaphore::new(1);
+        thread::scope(|scope| {
+            let held = places.try_acquire().unwrap();
+            let waiting =
+                scope.spawn(|| wait_for(places.acquire(), Duration::from_secs(60)).is_some());
+            thread::park_timeout(Duration::from_millis(10));
+            drop(held);
+            assert!(waiting.join().unwrap());
+        });
     }
 }

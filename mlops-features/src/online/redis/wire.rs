@@ -2,9 +2,12 @@
 //!
 //! In a tokio runtime it waits as a task does; elsewhere it blocks the thread, which then drives the
 //! future and has nothing else to do. So the store works under any executor, and starts no thread.
+//! A tokio runtime that was built without I/O or time is such an executor; see [`Waiter::current`].
 
+use std::cell::Cell;
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs, UdpSocket};
+use std::panic::catch_unwind;
 use std::pin::Pin;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -41,6 +44,10 @@ pub(super) enum Failure {
     Lost(io::Error),
     /// It took too long.
     Late(Duration),
+    /// No connection became free.
+    Busy { connections: usize, limit: Duration },
+    /// The reply is longer than is read.
+    TooLong { at_most: usize },
     /// What came is no reply of Redis.
     Malformed,
     /// The server refused the connection, with its words.
@@ -65,8 +72,36 @@ enum Stream {
 
 impl Waiter {
     /// Who polls this.
+    ///
+    /// A task of a runtime without I/O or time cannot wait, and its thread does. Tokio tells of a runtime
+    /// what it lacks only by a panic where it is used, which is caught here, once a thread and runtime: the
+    /// panic's words, which say what to enable, are printed that often.
     pub(super) fn current() -> Self {
-        Handle::try_current().map_or(Self::Thread, |handle| Self::Runtime(handle.id()))
+        thread_local! {
+            static LAST: Cell<Option<(Id, bool)>> = const { Cell::new(None) };
+        }
+        let Ok(handle) = Handle::try_current() else { return Self::Thread };
+        let id = handle.id();
+        let can_wait = match LAST.get() {
+            Some((last, can_wait)) if last == id => can_wait,
+            _ => {
+                let can_wait = catch_unwind(use_drivers).is_ok();
+                LAST.set(Some((id, can_wait)));
+                can_wait
+            }
+        };
+        if can_wait { Self::Runtime(id) } else { Self::Thread }
+    }
+}
+
+/// Makes a timer and registers a socket, and panics if the runtime that this is in cannot.
+fn use_drivers() {
+    drop(tokio::time::sleep(Duration::ZERO));
+    // One that nobody sends to. A machine that gives none says nothing of the runtime.
+    if let Ok(socket) = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))
+        && socket.set_nonblocking(true).is_ok()
+    {
+        drop(tokio::net::UdpSocket::from_std(socket));
     }
 }
 
@@ -149,10 +184,7 @@ impl Wire {
                 .await
                 .map_err(|_| Failure::Late(limit))?
                 .map_err(Failure::Lost),
-            Stream::Blocking(stream) => {
-                let set = stream.set_write_timeout(Some(limit));
-                set.and_then(|()| stream.write_all(bytes)).map_err(|error| late(error, limit))
-            }
+            Stream::Blocking(stream) => write_within(stream, bytes, limit),
         }
     }
 
@@ -178,7 +210,7 @@ impl Wire {
             let there = self.inbound.len();
             let lacking = ending.needed().max(self.expected).saturating_sub(there);
             if ending.needed() > REPLY_MOST {
-                return Err(Failure::Malformed);
+                return Err(Failure::TooLong { at_most: REPLY_MOST });
             }
             self.inbound.resize(there + lacking.clamp(READ, READ_MOST), 0);
             let room = &mut self.inbound[there..];
@@ -232,6 +264,21 @@ async fn write_all(stream: &mut tokio::net::TcpStream, mut bytes: &[u8]) -> io::
     Ok(())
 }
 
+/// The system bounds each write and not all of them, so the bound shrinks from write to write.
+fn write_within(stream: &mut TcpStream, mut bytes: &[u8], limit: Duration) -> Result<(), Failure> {
+    let begun = Instant::now();
+    while !bytes.is_empty() {
+        let set = stream.set_write_timeout(Some(left(begun, limit)?));
+        match set.and_then(|()| stream.write(bytes)) {
+            Ok(0) => return Err(Failure::Lost(io::ErrorKind::WriteZero.into())),
+            Ok(written) => bytes = &bytes[written..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(late(error, limit)),
+        }
+    }
+    Ok(())
+}
+
 async fn read_some(stream: &mut tokio::net::TcpStream, room: &mut [u8]) -> io::Result<usize> {
     let mut room = ReadBuf::new(room);
     poll_fn(|cx| Pin::new(&mut *stream).poll_read(cx, &mut room)).await?;
@@ -264,4 +311,54 @@ fn resolve(address: &Address, limit: Duration) -> Result<Vec<SocketAddr>, Failur
         })
         .map_err(Failure::Lost)?;
     wait.recv_timeout(limit).map_err(|_| Failure::Late(limit))?.map_err(Failure::Lost)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_send_that_is_taken_drop_by_drop_ends_within_its_limit() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let mut stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut peer, _) = listener.accept().unwrap();
+        let limit = Duration::from_millis(200);
+        let begun = Instant::now();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                // Takes a little in each bound of one write.
+                let mut some = vec![0; 1 << 16];
+                while begun.elapsed() < limit * 10 && peer.read(&mut some).is_ok_and(|n| n > 0) {
+                    std::thread::park_timeout(limit / 4);
+                }
+            });
+            let sent = write_within(&mut stream, &vec![0; 64 << 20], limit);
+            assert!(matches!(sent, Err(Failure::Late(late)) if late == limit), "{sent:?}");
+            assert!(begun.elapsed() < limit * 5, "{:?}", begun.elapsed());
+            drop(stream);
+        });
+    }
+
+    #[test]
+    fn a_runtime_without_io_or_time_waits_as_a_thread_does() {
+        let built = |io: bool, time: bool| {
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            if io {
+                runtime.enable_io();
+            }
+            if time {
+                runtime.enable_time();
+            }
+            runtime.build().unwrap()
+        };
+        for (io, time) in [(false, false), (true, false), (false, true), (true, true)] {
+            let runtime = built(io, time);
+            let waiter = runtime.block_on(async { Waiter::current() });
+            assert_eq!(waiter == Waiter::Thread, !(io && time), "{io} {time}");
+            assert_eq!(runtime.block_on(async { Waiter::current() }), waiter, "and again");
+        }
+        assert_eq!(Waiter::current(), Waiter::Thread);
+    }
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use mlops_core::features::{ENTRY_VERSION, MAX_PENDING, OnlineRow, OnlineWritten};
 use mlops_core::{Error, ErrorKind, Result};
 
+use super::super::shown;
 use super::errors;
 use super::names::Names;
 use super::pool::{Pool, Session};
@@ -58,6 +59,7 @@ impl<'a> Writing<'a> {
             if row.key.len() > KEY_MOST || row.payload.len() > PAYLOAD_MOST {
                 return Err(Error::invalid(OPERATION, "a row is too large")
                     .with("table", table)
+                    .with("key", shown(row.key))
                     .with("key_bytes", row.key.len())
                     .with("payload_bytes", row.payload.len())
                     .with_hint("keys have at most 64 KiB and payloads 2 MiB"));
@@ -113,6 +115,8 @@ impl<'a> Writing<'a> {
         let limit = self.pool.options().write_limit;
         let mut sent: VecDeque<Range<usize>> = VecDeque::with_capacity(IN_FLIGHT);
         let mut next = 0;
+        // Of a try whose connection was lost; these rows are sent again.
+        self.unknown.clear();
         while next < self.rows.len() || !sent.is_empty() {
             if next < self.rows.len() && sent.len() < IN_FLIGHT {
                 let batch = self.batch(next);
@@ -196,7 +200,7 @@ impl<'a> Writing<'a> {
             Reply::List(list) => list,
             _ => return Err(errors::malformed(OPERATION, address)),
         };
-        let [Reply::Int(changed), Reply::Int(stale), Reply::Int(problem), Reply::Int(_)] =
+        let [Reply::Int(changed), Reply::Int(stale), Reply::Int(problem), Reply::Int(place)] =
             numbers.as_slice()
         else {
             return Err(errors::malformed(OPERATION, address));
@@ -204,20 +208,26 @@ impl<'a> Writing<'a> {
         self.answered = true;
         self.written.changed += *changed as u64;
         self.written.stale += *stale as u64;
-        match problem {
-            0 => Ok(()),
-            1 => Err(Error::corrupt(OPERATION, "the bytes of a key are no entry")
-                .with_hint("an online store is derived: drop the table and materialize it again")),
-            2 => Err(Error::new(
+        let error = match problem {
+            0 => return Ok(()),
+            1 => Error::corrupt(OPERATION, "the bytes of a key are no entry")
+                .with_hint("an online store is derived: drop the table and materialize it again"),
+            2 => Error::new(
                 ErrorKind::Unsupported,
                 OPERATION,
                 "an entry was written by a newer version",
-            )),
-            _ => Err(Error::invalid(OPERATION, "too many rows of one key are ahead of the clock")
+            ),
+            _ => Error::invalid(OPERATION, "too many rows of one key are ahead of the clock")
                 .with("at_most", MAX_PENDING)
-                .with_hint("write them when their time has come")),
-        }
-        .map_err(|error| error.with("table", self.table).with("server", address))
+                .with_hint("write them when their time has come"),
+        };
+        let error = error.with("table", self.table).with("server", address);
+        // The script counts rows from one.
+        let place = usize::try_from(*place).ok().and_then(|place| place.checked_sub(1));
+        Err(match place.and_then(|place| self.rows[batch].get(place)) {
+            Some(row) => error.with("key", shown(row.key)),
+            None => error,
+        })
     }
 }
 

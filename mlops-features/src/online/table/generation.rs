@@ -18,7 +18,7 @@ use super::layout::{
     self, Amount, BOOT, ENTRIES, FORMAT, HEAD_WORDS, LENGTH, LIVE, MAGIC, MARK, MARKS, MAX_ENTRY,
     MAX_KEY, RECORD, RESERVED, RETIRED, SLOTS, Size, TAIL, WRITING,
 };
-use super::map::{Map, Tail};
+use super::map::{Map, Tail, load};
 
 /// Room that is reserved at a time, at least.
 const CHUNK: usize = 256 << 10;
@@ -96,7 +96,7 @@ impl Generation {
         let mask = slots.len() - 1;
         let mut slot = hash as usize & mask;
         for _ in 0..slots.len() {
-            let word = slots[slot].load(Ordering::Acquire);
+            let word = load(&slots[slot]);
             if word == 0 {
                 return Ok(Place { slot, record: None });
             }
@@ -115,7 +115,7 @@ impl Generation {
     #[inline]
     pub(super) fn first_slot(&self, hash: u64) -> u64 {
         let slots = self.slots();
-        slots[hash as usize & (slots.len() - 1)].load(Ordering::Acquire)
+        load(&slots[hash as usize & (slots.len() - 1)])
     }
 
     #[inline]
@@ -162,7 +162,7 @@ impl Generation {
     pub(super) fn copy_into(&self, next: &Self, mut keep: impl FnMut(&[u8]) -> bool) -> Result<()> {
         let mut tail = self.tail();
         for slot in self.slots() {
-            let word = slot.load(Ordering::Acquire);
+            let word = load(slot);
             if word == 0 {
                 continue;
             }
@@ -184,7 +184,7 @@ impl Generation {
         let slots = self.slots();
         let mask = slots.len() - 1;
         let mut slot = hash as usize & mask;
-        while slots[slot].load(Ordering::Relaxed) != 0 {
+        while load(&slots[slot]) != 0 {
             slot = (slot + 1) & mask;
         }
         slots[slot].store(layout::slot(hash, at), Ordering::Release);
@@ -199,7 +199,7 @@ impl Generation {
         let mut tail = self.tail();
         let (mut entries, mut live) = (0, 0);
         for (at, slot) in self.slots().iter().enumerate() {
-            let word = slot.load(Ordering::Acquire);
+            let word = load(slot);
             if word == 0 {
                 continue;
             }
@@ -212,6 +212,9 @@ impl Generation {
             live += record.size() as u64;
         }
         if self.is_writable() {
+            // The disk may have forgotten what was reserved behind the records, and not that it was: that
+            // page is another one. Lower is always right, also beside a writer: it reserves once more.
+            self.map.words()[RESERVED].fetch_min(self.load(TAIL), Ordering::Relaxed);
             // The counts may be of before; and what a row left behind may be anywhere.
             self.map.words()[ENTRIES].fetch_max(entries, Ordering::Relaxed);
             self.map.words()[LIVE].fetch_max(live, Ordering::Relaxed);
@@ -225,13 +228,10 @@ impl Generation {
         let words = self.map.words();
         // Each try fails only if the writer has advanced twice meanwhile.
         for _ in 0..1_000 {
-            let which = words[MARK].load(Ordering::Acquire) as usize & 1;
+            let which = load(&words[MARK]) as usize & 1;
             let at = MARKS + which * 4;
-            let mark = Watermark {
-                next_seq: words[at].load(Ordering::Acquire),
-                at: words[at + 1].load(Ordering::Acquire) as i64,
-            };
-            if words[at + 2].load(Ordering::Acquire) == layout::mark_check(mark) {
+            let mark = Watermark { next_seq: load(&words[at]), at: load(&words[at + 1]) as i64 };
+            if load(&words[at + 2]) == layout::mark_check(mark) {
                 return Ok(mark);
             }
             std::hint::spin_loop();
@@ -368,7 +368,7 @@ impl Generation {
 
     #[inline]
     fn load(&self, word: usize) -> u64 {
-        self.map.words()[word].load(Ordering::Acquire)
+        load(&self.map.words()[word])
     }
 
     fn store(&self, word: usize, value: u64) {
@@ -388,6 +388,11 @@ impl Record<'_> {
 
 #[cfg(test)]
 impl Generation {
+    /// Whether the next record reserves room.
+    pub(super) fn is_reserved_anew(&self) -> bool {
+        self.load(RESERVED) == self.load(TAIL)
+    }
+
     /// What a writer does that is killed before it stores a slot.
     pub(super) fn add_unnamed(&self, bytes: &[u8]) {
         self.map.append(bytes).unwrap();

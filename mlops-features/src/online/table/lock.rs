@@ -13,6 +13,8 @@ use super::{OP, io_error};
 
 /// How long to wait before the lock of another process is tried again.
 const AGAIN: Duration = Duration::from_millis(1);
+/// How long to sleep at once, at most.
+const LONG: Duration = Duration::from_secs(3600);
 
 /// The right to write into a directory.
 #[derive(Debug)]
@@ -39,8 +41,11 @@ impl WriterLock {
 
     /// Waits for its turn, so long at most.
     pub(super) fn take(&self) -> Result<Locked<'_>> {
-        let until = Instant::now() + self.wait;
-        let left = || until.saturating_duration_since(Instant::now());
+        // A wait that no instant can bound is one without an end.
+        let until = Instant::now().checked_add(self.wait);
+        let left = || {
+            until.map_or(LONG, |until| until.saturating_duration_since(Instant::now())).min(LONG)
+        };
         let mut busy = self.busy();
         while *busy {
             if left().is_zero() {
@@ -99,8 +104,12 @@ impl WriterLock {
 
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
-        // The file first: the next thread must find it free.
-        self.file = None;
+        // The file first: the next thread must find it free. Closing it would not do if this process was
+        // forked meanwhile: the child has the same open file, and with it the lock.
+        if let Some(file) = self.file.take() {
+            // If it fails, closing it is what is left.
+            let _ = file.unlock();
+        }
         *self.lock.busy() = false;
         self.lock.free.notify_one();
     }
@@ -142,6 +151,31 @@ mod tests {
         drop(held);
         drop(second.take().unwrap());
         drop(first.take().unwrap());
+    }
+
+    #[test]
+    fn a_lock_is_given_back_though_another_has_the_same_open_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("writer.lock");
+        let (first, second) = (lock(path.clone(), AGAIN), lock(path, AGAIN));
+        let held = first.take().unwrap();
+        // As a child has it that was forked and runs no other program.
+        let _child = held.file.as_ref().unwrap().try_clone().unwrap();
+        drop(held);
+        drop(second.take().unwrap());
+    }
+
+    #[test]
+    fn a_wait_without_an_end_is_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let lock = lock(directory.path().join("writer.lock"), Duration::MAX);
+        std::thread::scope(|scope| {
+            let held = lock.take().unwrap();
+            let waiting = scope.spawn(|| lock.take().map(drop).is_ok());
+            std::thread::park_timeout(AGAIN * 5);
+            drop(held);
+            assert!(waiting.join().unwrap());
+        });
     }
 
     #[test]

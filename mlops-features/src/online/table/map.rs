@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io;
 use std::ptr;
 use std::slice;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::sync::{Mutex, PoisonError};
 
 use memmap2::{MmapOptions, MmapRaw};
@@ -59,7 +59,9 @@ impl Map {
     pub(super) fn words(&self) -> &[AtomicU64] {
         // SAFETY: the mapping has at least `heap` bytes (checked in `new`), begins at a page and so is
         // aligned, and lives as long as `self`. These bytes are only ever used as atomic words, by each
-        // process of this library. Any bits are a valid word.
+        // process of this library. Any bits are a valid word. Where the pages may only be read, words are
+        // only read, and by `load`: a relaxed load is the one that is allowed on such memory, for it never
+        // needs to write to be atomic.
         //
         // As for any mapped database (LMDB, SQLite's shared memory): a foreign program that cuts the
         // file ends this process with SIGBUS.
@@ -69,7 +71,7 @@ impl Map {
     /// How far the bytes go at this moment.
     #[inline]
     pub(super) fn tail(&self) -> Tail<'_> {
-        let tail = self.words()[TAIL].load(Ordering::Acquire);
+        let tail = load(&self.words()[TAIL]);
         Tail { map: self, tail: (tail as usize).min(self.len) }
     }
 
@@ -82,7 +84,7 @@ impl Map {
     pub(super) fn append(&self, bytes: &[u8]) -> Option<usize> {
         let appending = self.appending.as_ref()?;
         let _one = appending.lock().unwrap_or_else(PoisonError::into_inner);
-        let start = self.words()[TAIL].load(Ordering::Acquire) as usize;
+        let start = load(&self.words()[TAIL]) as usize;
         let end = start.checked_add(bytes.len())?.checked_next_multiple_of(WORD)?;
         if start < self.heap || end > self.len {
             return None;
@@ -102,6 +104,15 @@ impl Map {
         self.words()[TAIL].store(end as u64, Ordering::Release);
         Some(start)
     }
+}
+
+/// The word, and with it what was written before it was stored: an acquiring load that is sound on pages
+/// that may only be read.
+#[inline]
+pub(super) fn load(word: &AtomicU64) -> u64 {
+    let value = word.load(Ordering::Relaxed);
+    fence(Ordering::Acquire);
+    value
 }
 
 impl<'a> Tail<'a> {

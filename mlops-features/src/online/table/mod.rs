@@ -16,6 +16,9 @@
 //!   machine it was written, and the first to open it in another one checks every record; if one is
 //!   not whole, the table is taken away, with its watermark, and must be materialized again.
 //! - The disk is full: room is reserved before it is used, so a write is `Unavailable` and readers go on.
+//!   Not so on file systems that copy what is written (btrfs, ZFS): there a page that is written again
+//!   needs new room whatever was reserved, and a full disk can end the writing process with `SIGBUS`.
+//!   What was acknowledged is there then too, as after a writer that is killed.
 //!
 //! What it does not do: more than one writer at a time (others wait, then are `Unavailable`);
 //! directories that several machines share; forgetting rows by itself ([`OnlineRow::expires`] is

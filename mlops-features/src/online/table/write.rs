@@ -6,7 +6,7 @@ use std::sync::Arc;
 use mlops_core::features::{KeyBatch, OnlineRow, OnlineWritten, Watermark, merge_entry};
 use mlops_core::{Error, Result};
 
-use super::super::memory::moved;
+use super::super::{memory::moved, shown};
 use super::OP;
 use super::files::{remove, sync_names};
 use super::generation::{Generation, Place};
@@ -33,11 +33,13 @@ impl Handle {
             let hash = layout::hash(row.key);
             let place = find(&generation, hash, row.key)?;
             let entry = place.record.map(|record| record.entry);
-            let Some(next) = merge_entry(entry, row.order, row.payload, now)? else {
+            let merged = merge_entry(entry, row.order, row.payload, now)
+                .map_err(|error| error.with("table", &self.id).with("key", shown(row.key)))?;
+            let Some(next) = merged else {
                 done.stale += 1;
                 continue;
             };
-            self.check_entry(next.len())?;
+            self.check_entry(row.key, next.len())?;
             if !generation.put(place, hash, row.key, &next, &mut scratch)? {
                 let mut coming = Amount::of(&rows[at..]);
                 coming.bytes += layout::record_size(row.key.len(), next.len()) as u64;
@@ -141,21 +143,25 @@ impl Handle {
 
     fn check(&self, row: &OnlineRow<'_>) -> Result<()> {
         if row.key.len() > MAX_KEY {
-            return Err(self.too_large("a key is too large", row.key.len(), MAX_KEY));
+            return Err(self.too_large("a key is too large", row.key, row.key.len(), MAX_KEY));
         }
-        self.check_entry(row.payload.len())
+        self.check_entry(row.key, row.payload.len())
     }
 
-    fn check_entry(&self, bytes: usize) -> Result<()> {
+    fn check_entry(&self, key: &[u8], bytes: usize) -> Result<()> {
         if bytes > MAX_ENTRY {
-            return Err(self.too_large("an entry is too large", bytes, MAX_ENTRY));
+            return Err(self.too_large("an entry is too large", key, bytes, MAX_ENTRY));
         }
         Ok(())
     }
 
     #[cold]
-    fn too_large(&self, what: &'static str, bytes: usize, most: usize) -> Error {
-        Error::invalid(OP, what).with("table", &self.id).with("bytes", bytes).with("at_most", most)
+    fn too_large(&self, what: &'static str, key: &[u8], bytes: usize, most: usize) -> Error {
+        Error::invalid(OP, what)
+            .with("table", &self.id)
+            .with("key", shown(key))
+            .with("bytes", bytes)
+            .with("at_most", most)
     }
 }
 

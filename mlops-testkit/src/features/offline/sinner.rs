@@ -52,6 +52,8 @@ pub enum OfflineSin {
     SkipsBadRows,
     /// A position of before is answered as of now.
     ForgetsPositions,
+    /// Rows that came later answer what is asked of the log as it was.
+    IgnoresBeforeSeq,
     /// A filter on times takes the end too.
     ClosedRange,
     /// An erasure says that it was done.
@@ -97,6 +99,7 @@ impl OfflineStore for Sinner {
     async fn scan(&self, table: &Table, mut scan: Scan) -> Result<BatchStream> {
         match self.sin {
             OfflineSin::ForgetsPositions => scan.position = None,
+            OfflineSin::IgnoresBeforeSeq => scan.before_seq = None,
             OfflineSin::ClosedRange => scan.until = scan.until.map(|until| until + 1),
             _ => {}
         }
@@ -113,6 +116,7 @@ impl OfflineStore for Sinner {
             OfflineSin::AlwaysStrict => probe.visibility.boundary = Boundary::Strict,
             OfflineSin::NeverStrict => probe.visibility.boundary = Boundary::Inclusive,
             OfflineSin::ForgetsPositions => probe.position = None,
+            OfflineSin::IgnoresBeforeSeq => probe.before_seq = None,
             OfflineSin::NullIsZero => probe.keys = probe.keys.iter().map(zeroed).collect(),
             OfflineSin::GuessesKeys => probe.keys = guess(table, &probe.keys),
             OfflineSin::TruncatesAsks => {

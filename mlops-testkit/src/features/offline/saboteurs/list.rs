@@ -207,6 +207,14 @@ pub const OFFLINE_SABOTEURS: &[OfflineSaboteur] = &[
         found_at_random: false,
     },
     OfflineSaboteur {
+        sin: OfflineSin::IgnoresBeforeSeq,
+        caught_by: &[
+            "a_scan_before_a_seq_has_the_rows_of_then",
+            "an_answer_before_a_seq_is_that_of_then_whatever_was_merged_since",
+        ],
+        found_at_random: false,
+    },
+    OfflineSaboteur {
         sin: OfflineSin::ClosedRange,
         caught_by: &["a_scan_of_times_is_half_open"],
         found_at_random: false,

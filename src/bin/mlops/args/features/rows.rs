@@ -133,6 +133,9 @@ pub(crate) struct Historical {
     /// Keep the receipt with this run, and make the set one of its inputs
     #[arg(long, value_name = "RUN")]
     pub(crate) run: Option<String>,
+    /// What the run uses it for: train, validation, test, or another word
+    #[arg(long, value_name = "WORD", default_value = "train", requires = "run")]
+    pub(crate) context: String,
     /// Threads that read; 0 is as many as the machine has
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) threads: usize,

@@ -45,7 +45,8 @@ pub(super) async fn run(
         write(file, &format!("{:#}\n", json!(set.receipt)))?;
     }
     if let Some((models, run)) = &run {
-        mlops::log_training_set(models.tracking(), *run, &set).await?;
+        mlops::log_training_set(models.tracking(), *run, &set, asked.context.clone().into())
+            .await?;
     }
     say(asked, &set, output)
 }

@@ -149,7 +149,7 @@ fn segments(manifest: &Manifest, output: &mut Output) -> Result<(), Failure> {
     for segment in manifest.segments.iter().take(SHOWN) {
         let Segment { path, rows, keys, bytes, event_time, .. } = segment;
         shown.add_row([
-            path.clone(),
+            path.rsplit('/').next().unwrap_or(path).to_owned(),
             rows.to_string(),
             keys.to_string(),
             format::bytes(*bytes),
