@@ -114,25 +114,21 @@ impl Workspace {
             Some(url) => Some(online_store(url, &*catalog).await?),
             None => None,
         };
-        let features = match &self.directory {
-            Some(directory) => {
-                let files = Arc::new(mlops_registry::durable::DurableLocal::open(directory)?);
-                let offline =
-                    SegmentStore::new(files, "features", Arc::clone(&catalog), Arc::clone(&clock))?;
-                let online = match online {
-                    Some(online) => online,
-                    None => Arc::new(EmbeddedOnline::open(
-                        directory.join("online"),
-                        Arc::clone(&clock),
-                    )?),
-                };
-                Features::new(catalog, Arc::new(offline), online, clock)
-            }
-            None => {
-                let offline = Arc::new(MemoryOffline::new(Arc::clone(&clock)));
-                let online = online.unwrap_or_else(|| Arc::new(MemoryOnline::new()));
-                Features::new(catalog, offline, online, clock)
-            }
+        let features = if let Some(directory) = &self.directory {
+            let files = Arc::new(mlops_registry::durable::DurableLocal::open(directory)?);
+            let offline =
+                SegmentStore::new(files, "features", Arc::clone(&catalog), Arc::clone(&clock))?;
+            let online = match online {
+                Some(online) => online,
+                None => {
+                    Arc::new(EmbeddedOnline::open(directory.join("online"), Arc::clone(&clock))?)
+                }
+            };
+            Features::new(catalog, Arc::new(offline), online, clock)
+        } else {
+            let offline = Arc::new(MemoryOffline::new(Arc::clone(&clock)));
+            let online = online.unwrap_or_else(|| Arc::new(MemoryOnline::new()));
+            Features::new(catalog, offline, online, clock)
         };
         Ok(features.with_lineage(Arc::clone(self.models.lineage())))
     }
@@ -330,6 +326,7 @@ impl WorkspaceBuilder {
 
 /// The online store that a URL names, for the features of one catalog.
 #[cfg(feature = "features")]
+#[cfg_attr(not(feature = "redis"), expect(clippy::unused_async, reason = "to connect is to wait"))]
 async fn online_store(url: &BackendUrl, catalog: &dyn Catalog) -> Result<Arc<dyn OnlineStore>> {
     match url.scheme() {
         #[cfg(feature = "redis")]

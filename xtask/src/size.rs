@@ -17,7 +17,7 @@ struct Budget {
 }
 
 const BUDGETS: [Budget; 2] = [
-    Budget { label: "mlops", arguments: &["-p", "mlops"], crates: 205 },
+    Budget { label: "mlops", arguments: &["-p", "mlops"], crates: 206 },
     Budget { label: "mlops-core", arguments: &["-p", "mlops-core"], crates: 107 },
 ];
 

@@ -278,12 +278,15 @@ impl Catalog for ObjectCatalog {
     }
 }
 
-/// A key as a folder's name: itself if every store and file system takes it so, else its digest.
+/// A key as a folder's name: itself if every store and file system takes it so, and tells it from
+/// others (capitals are not, on some disks), else its digest.
 fn part(key: &Key) -> String {
     let text = key.as_str();
     let plain = text.len() <= PLAIN_NAME
-        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
+        && text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-.".contains(&b));
     if plain { text.to_owned() } else { format!("~{}", blake3::hash(text.as_bytes()).to_hex()) }
 }
 

@@ -40,6 +40,7 @@ pub(super) struct Field {
 
 /// A feature view, or a stream feature view.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "these are the flags that a view of Feast has")]
 pub(super) struct View {
     pub(super) name: String,
     pub(super) project: String,

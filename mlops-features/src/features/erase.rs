@@ -43,7 +43,7 @@ impl Features {
         }
         let wanted = Wanted::of(&parts, &coerce_keys(&columns, &parts)?, keys.num_rows())?;
         // What cannot be done is said before anything is.
-        for (_, record) in &registered.views {
+        for record in registered.views.values() {
             for table in tables(record, entity) {
                 wanted.places(table)?;
             }

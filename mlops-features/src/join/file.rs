@@ -6,7 +6,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef, TimeUnit};
 use bytes::Bytes;
 use mlops_core::features::{Table, TableColumn};
 use mlops_core::{Error, Result};
@@ -18,6 +18,7 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, RowSelection,
 };
 use parquet::arrow::push_decoder::ParquetPushDecoderBuilder;
+use parquet::basic::Type as PhysicalType;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataPushDecoder};
 
@@ -27,6 +28,34 @@ use super::ticks::check_time;
 
 /// Bytes of the end that are read at once: the footers of most files are shorter.
 const TAIL: u64 = 64 << 10;
+
+/// How a file's columns become Arrow's.
+///
+/// Instants of the old type INT96 are read as microseconds: as nanoseconds, which is what a reader takes
+/// unless told, those before 1677 and after 2262 would turn into others.
+pub(crate) fn arrow_metadata(
+    metadata: Arc<ParquetMetaData>,
+) -> Result<ArrowReaderMetadata, ParquetError> {
+    let made = ArrowReaderMetadata::try_new(Arc::clone(&metadata), ArrowReaderOptions::new())?;
+    let roots = made.parquet_schema().root_schema().get_fields();
+    let old = |at: usize| {
+        roots.get(at).is_some_and(|root| {
+            root.is_primitive() && root.get_physical_type() == PhysicalType::INT96
+        })
+    };
+    if !(0..roots.len()).any(old) {
+        return Ok(made);
+    }
+    let schema = made.schema();
+    let fields = schema.fields().iter().enumerate().map(|(at, field)| {
+        let micros = DataType::Timestamp(TimeUnit::Microsecond, None);
+        if old(at) { field.as_ref().clone().with_data_type(micros) } else { field.as_ref().clone() }
+    });
+    let fields: Vec<_> = fields.collect();
+    let schema = Schema::new_with_metadata(fields, schema.metadata().clone());
+    let options = ArrowReaderOptions::new().with_schema(Arc::new(schema));
+    ArrowReaderMetadata::try_new(metadata, options)
+}
 
 /// What a file of rows is to the join.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,8 +114,7 @@ impl JoinFile {
         }
         let metadata = self.footer(bytes).await?;
         self.check(bytes, &metadata)?;
-        let arrow =
-            guarded(|| ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new()));
+        let arrow = guarded(|| arrow_metadata(Arc::new(metadata)));
         let arrow = arrow
             .map_err(|error| of_parquet(&self.url, "the file's schema cannot be read", error))?;
         let schema = arrow.schema();

@@ -26,4 +26,4 @@ mod ticks;
 mod values;
 
 pub(crate) use self::answer::as_of_files;
-pub(crate) use self::file::{JoinFile, Layout};
+pub(crate) use self::file::{JoinFile, Layout, arrow_metadata};

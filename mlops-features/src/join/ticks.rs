@@ -2,7 +2,8 @@
 //!
 //! Everything is compared in microseconds, unless someone has nanoseconds: then in nanoseconds. An instant
 //! that nanoseconds of 64 bits cannot say, before 1677 or after 2262, is the first or the last that they
-//! can, and so is before, or after, all others.
+//! can, and so is before, or after, all others. The least number of all is none of them: it is what stands for
+//! an instant that is not known.
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::buffer::{NullBuffer, ScalarBuffer};
@@ -12,6 +13,9 @@ use arrow::datatypes::{
     TimestampNanosecondType, TimestampSecondType,
 };
 use mlops_core::{Error, Result};
+
+/// The first instant.
+const FIRST: i64 = i64::MIN + 1;
 
 /// What one tick is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +44,7 @@ impl Unit {
     pub(crate) fn micros(self, micros: i64) -> i64 {
         match self {
             Self::Micros => micros,
-            Self::Nanos => micros.saturating_mul(1_000),
+            Self::Nanos => micros.saturating_mul(1_000).max(FIRST),
         }
     }
 
@@ -96,8 +100,8 @@ impl Unit {
                 )
                 .with("column", name));
             }
-            1 => values,
-            _ => values.iter().map(|value| value.saturating_mul(factor)).collect(),
+            1 if !values.contains(&i64::MIN) => values,
+            _ => values.iter().map(|value| value.saturating_mul(factor).max(FIRST)).collect(),
         };
         Ok(Ticks { values, nulls })
     }
@@ -167,6 +171,18 @@ mod tests {
         assert_eq!(ticks(&seconds), [-1_000_000_000, i64::MAX]);
         assert_eq!(ticks(&nanos), [-1, 1]);
         assert_eq!(Unit::Nanos.to_micros(-1), -1, "rounded down");
+    }
+
+    #[test]
+    fn an_instant_before_all_others_is_known_all_the_same() {
+        let seconds: ArrayRef =
+            Arc::new(TimestampSecondArray::from(vec![i64::MIN, -62_135_596_800]));
+        let nanos: ArrayRef = Arc::new(TimestampNanosecondArray::from(vec![i64::MIN]));
+        for column in [seconds, nanos] {
+            let ticks = Unit::Nanos.ticks(&column, "t").unwrap().values;
+            assert!(ticks.iter().all(|tick| *tick == FIRST), "{ticks:?}");
+        }
+        assert_eq!(Unit::Nanos.micros(-62_135_596_800_000_000), FIRST);
     }
 
     #[test]

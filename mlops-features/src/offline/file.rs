@@ -12,15 +12,18 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::DecodeResult;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelection};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, RowSelection};
 use parquet::arrow::push_decoder::{ParquetPushDecoder, ParquetPushDecoderBuilder};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataPushDecoder};
 
 use super::error::{guarded, of_parquet, of_store};
+use crate::join::arrow_metadata;
 
 /// Bytes of the end that are read at once; a file that is no longer is read whole.
 const TAIL: u64 = 256 << 10;
+/// Bytes of a piece, about.
+const PIECE_BYTES: usize = 32 << 20;
 /// Rows of a batch.
 pub(super) const BATCH_ROWS: usize = 16_384;
 
@@ -114,9 +117,7 @@ impl RowFile {
                 }
             }
         };
-        let options = ArrowReaderOptions::new();
-        let metadata = guarded(|| ArrowReaderMetadata::try_new(Arc::new(metadata), options));
-        let metadata = metadata.map_err(wrong)?;
+        let metadata = guarded(|| arrow_metadata(Arc::new(metadata))).map_err(wrong)?;
         Ok(Self { operation, store: Arc::clone(store), path, name, bytes, whole, metadata })
     }
 
@@ -137,12 +138,16 @@ impl RowFile {
         groups.iter().map(|group| u64::try_from(group.num_rows()).unwrap_or(0)).sum()
     }
 
-    /// These row groups, each in pieces of at most so many rows.
+    /// These row groups, each in pieces of at most so many rows, and of so many that they are about
+    /// [`PIECE_BYTES`] if rows are long.
     pub(super) fn cut(&self, groups: impl IntoIterator<Item = usize>, rows: usize) -> Vec<Piece> {
         let mut pieces = Vec::new();
         for group in groups {
             let all = usize::try_from(self.metadata().row_group(group).num_rows()).unwrap_or(0);
-            let starts = (0..all).step_by(rows.max(1));
+            let bytes = usize::try_from(self.metadata().row_group(group).total_byte_size());
+            let row = bytes.unwrap_or(0) / all.max(1);
+            let rows = rows.min(PIECE_BYTES / row.max(1)).max(1);
+            let starts = (0..all).step_by(rows);
             pieces.extend(
                 starts.map(|at| Piece { group, rows: at..all.min(at.saturating_add(rows)) }),
             );

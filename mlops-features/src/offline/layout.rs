@@ -40,9 +40,17 @@ const TRIAL_ROWS: usize = 32_768;
 /// Below this many rows nothing is worth a trial.
 const TRIAL_LEAST: usize = 2_048;
 
-/// The folder of a table, below the store's root.
+/// The folder of a table, below the store's root; capitals are written `=a`, since disks that do not
+/// tell them apart would put two tables into one folder.
 pub(super) fn folder(table: &TableId) -> String {
-    format!("tables/{table}")
+    let mut folder = "tables/".to_owned();
+    for c in table.chars() {
+        if c.is_ascii_uppercase() {
+            folder.push('=');
+        }
+        folder.push(c.to_ascii_lowercase());
+    }
+    folder
 }
 
 /// The name of a new segment, which nobody else gives: those of two writers at the same position must

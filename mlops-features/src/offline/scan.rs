@@ -21,7 +21,7 @@ use mlops_core::{Error, Result};
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
 
-use super::coerce::{coerce_column, coerce_keys, coerce_time};
+use super::coerce::{coerce_asked_keys, coerce_column, coerce_keys, coerce_time};
 use super::error::internal;
 use super::file::{BATCH_ROWS, Pieces, RowFile};
 use super::keys::KeySet;
@@ -257,7 +257,9 @@ impl Reading {
         let rows = batch.num_rows();
         let in_file = |error: Error| error.with("file", &open.name);
         let raw: Vec<_> = open.keys.iter().map(|at| Arc::clone(batch.column(*at))).collect();
-        let mut columns = coerce_keys(&raw, &self.table.keys).map_err(in_file)?;
+        // Files of others may have the types that a join takes as well.
+        let coerce = if open.foreign { coerce_asked_keys } else { coerce_keys };
+        let mut columns = coerce(&raw, &self.table.keys).map_err(in_file)?;
         let time = |at: usize, name: &str| coerce_time(batch.column(at), name).map_err(in_file);
         let event_time = time(open.event_time, &self.table.event_time)?;
         let created = match open.created {

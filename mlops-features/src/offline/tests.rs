@@ -2,6 +2,7 @@
 //! files. Those cases run here too, over objects in memory.
 
 pub(crate) mod broken;
+mod files;
 mod fixture;
 mod meddler;
 mod races;

@@ -66,8 +66,8 @@ pub struct SqlView {
 /// or `expired`), `name__event_time` and `name__created`, one row for each that asks.
 ///
 /// # Errors
-/// `Invalid` for a name that the engine cannot have; for two columns of one name; and for a view
-/// without creation times, if it is asked what was known.
+/// `Invalid` for a name that the engine cannot have; for two columns of one name, those of `asks` that are
+/// known here among them; and for a view without creation times, if it is asked what was known.
 ///
 /// ```
 /// use mlops_core::features::{KnownAt, Visibility};
@@ -125,7 +125,10 @@ fn check(dialect: Dialect, asks: &SqlAsks, views: &[SqlView], known_at: KnownAt)
     for name in names.into_iter().chain(&outputs) {
         dialect.check(name)?;
     }
-    let mut seen = HashSet::new();
+    // All columns of `asks` are in the answer, of which these are known.
+    let asked = views.iter().flat_map(|view| view.keys.iter().map(|(asked, _)| asked));
+    let asked = asked.chain([&asks.row, &asks.time]).map(|name| name.to_lowercase());
+    let mut seen: HashSet<String> = asked.collect();
     for output in &outputs {
         // DuckDB and Spark do not tell upper case from lower.
         if !seen.insert(output.to_lowercase()) {

@@ -1,12 +1,13 @@
 WITH w0 AS (
   SELECT r, kind, max(w) OVER (PARTITION BY k0 ORDER BY t, kind ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS w
   FROM (
-    SELECT f.`driver_id` AS k0, greatest(f.`event_time`, f.`created`) AS t, CASE WHEN f.`created` > f.`event_time` THEN 0 ELSE 2 END AS kind, NULL AS r, named_struct('e', f.`event_time`, 'k', f.`created` IS NOT NULL, 'c', f.`created`, 'p', f.`seq`, 'v0', f.`rating`) AS w
+    SELECT f.`driver_id` AS k0, greatest(f.`event_time`, f.`created`) AS t, CASE WHEN f.`created` > f.`event_time` THEN 0 ELSE 2 END AS kind, NULL AS r, named_struct('e', f.`event_time`, 'k', f.`created` IS NOT NULL, 'c', f.`created`, 'q', f.`seq` IS NOT NULL, 'p', f.`seq`, 'v0', f.`rating`) AS w
     FROM `stats` AS f
     WHERE f.`event_time` IS NOT NULL AND f.`driver_id` IS NOT NULL AND f.`created` IS NOT NULL
     UNION ALL
     SELECT a.`driver` AS k0, a.`at` AS t, 1 AS kind, a.`id` AS r, NULL AS w
     FROM `db`.`trips` AS a
+    WHERE a.`at` IS NOT NULL
   ) AS line
 )
 SELECT a.*,

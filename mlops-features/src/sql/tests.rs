@@ -47,6 +47,14 @@ fn two_columns_of_one_name_are_refused() {
 }
 
 #[test]
+fn a_column_of_the_name_of_one_that_asks_is_refused() {
+    for name in ["id", "AT", "driver"] {
+        let message = refused(|_, views| views[0].columns[0].1 = name.into(), KnownAt::Now);
+        assert!(message.contains(name), "{message}");
+    }
+}
+
+#[test]
 fn what_was_known_is_not_asked_of_a_view_that_does_not_say() {
     let message = refused(|_, views| views[0].created = None, KnownAt::EventTime);
     assert!(message.contains("view: a"), "{message}");

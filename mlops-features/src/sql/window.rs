@@ -63,7 +63,10 @@ fn running(sql: Dialect, asks: &SqlAsks, view: &SqlView, known_at: KnownAt) -> S
         ("k".to_owned(), format!("{known} IS NOT NULL")),
         ("c".to_owned(), known),
     ];
-    fields.extend(view.place.iter().map(|place| ("p".to_owned(), of(place))));
+    for place in view.place.iter().map(of) {
+        fields.push(("q".to_owned(), format!("{place} IS NOT NULL")));
+        fields.push(("p".to_owned(), place));
+    }
     let values = view.columns.iter().enumerate();
     fields.extend(values.map(|(at, (column, _))| (format!("v{at}"), of(column))));
     let columns = |side: &dyn Fn(&(String, String)) -> String| {
@@ -81,12 +84,14 @@ fn running(sql: Dialect, asks: &SqlAsks, view: &SqlView, known_at: KnownAt) -> S
         "  SELECT r, kind, max(w) OVER ({partition}ORDER BY t, kind ROWS BETWEEN UNBOUNDED PRECEDING \
          AND CURRENT ROW) AS w\n  FROM (\n    SELECT {keyed}{at} AS t, {kind} AS kind, NULL AS r, {} \
          AS w\n    FROM {} AS f\n    WHERE {}\n    UNION ALL\n    SELECT {asked}a.{} AS t, 1 AS kind, \
-         a.{} AS r, NULL AS w\n    FROM {} AS a\n  ) AS line",
+         a.{} AS r, NULL AS w\n    FROM {} AS a\n    WHERE a.{} IS NOT NULL\n  ) AS line",
         sql.pack(&fields),
         sql.path(&view.table),
         conditions.join(" AND "),
         sql.name(&asks.time),
         sql.name(&asks.row),
         sql.path(&asks.table),
+        // Where null is the greatest, who asks of no instant would see all.
+        sql.name(&asks.time),
     )
 }

@@ -112,10 +112,25 @@ fn options_that_mean_nothing_are_refused() {
         options().with_prefix(""),
         options().with_prefix("a:b"),
         options().with_prefix("a*"),
+        options().with_prefix("a{b"),
+        options().with_prefix("a{}b}"),
+        options().with_prefix("}a{"),
         options().with_connections(0),
         options().with_read_limit(none),
     ] {
         let error = block_on(RedisOnline::connect(&url, bad)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
     }
+}
+
+#[test]
+fn a_key_that_holds_no_entry_is_named() {
+    let Some(server) = server() else { return };
+    let store = open(&server);
+    raw(&server, &[b"SET", b"mlops:view.1:spoilt", b"x"]);
+    let rows = [row(b"good", 1, b"x"), row(b"spoilt", 1, b"x")];
+    let error = block_on(store.write(&table(1), &rows, 5)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+    let said = error.to_string();
+    assert!(said.contains("table: view.1") && said.contains("key: spoilt"), "{said}");
 }

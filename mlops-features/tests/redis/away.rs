@@ -1,6 +1,7 @@
 //! A server that is slow, away, or started anew.
 
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
@@ -100,7 +101,6 @@ fn no_server_and_a_silent_one_and_another_are_told_apart() {
     assert_unavailable(&block_on(connect()).unwrap_err(), port);
     assert_unavailable(&runtime().block_on(connect()).unwrap_err(), port);
     let other = std::thread::spawn(move || {
-        use std::io::{Read, Write};
         for stream in listener.incoming().take(4) {
             let mut stream = stream.unwrap();
             let _ = stream.read(&mut [0; 64]);
@@ -169,4 +169,73 @@ fn calls_beyond_the_connections_wait_for_one() {
     });
     let clients = server.command("INFO clients");
     assert!(clients.starts_with('$'), "{clients}");
+}
+
+#[test]
+fn a_runtime_without_io_and_time_blocks_and_does_not_panic() {
+    let Some(server) = server() else { return };
+    let bare = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    bare.block_on(async {
+        let store = RedisOnline::connect(&secret(server.url()), options()).await.unwrap();
+        let keys = int_keys([1]);
+        store.write(&table(1), &[row(keys.get(0).unwrap(), 1, b"one")], 5).await.unwrap();
+        assert!(read(&store, &table(1), &keys).await[0].is_some());
+    });
+}
+
+#[test]
+fn an_answer_larger_than_is_read_says_so() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = secret(format!("redis://127.0.0.1:{}", listener.local_addr().unwrap().port()));
+    let server = std::thread::spawn(move || {
+        let mut stream = listener.accept().unwrap().0;
+        let _ = stream.read(&mut [0; 64]);
+        let _ = stream.write_all(b"$2000000000\r\n");
+        let _ = stream.read(&mut [0; 64]);
+    });
+    let error = block_on(RedisOnline::connect(&url, options())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.to_string().contains("at_most: 1024 MiB"), "{error}");
+    server.join().unwrap();
+}
+
+/// Hands on what a client and a server say, and loses the first answer to an `UNLINK` with its connection.
+fn lossy(server: u16) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let mut lost = false;
+        let mut bytes = vec![0; 1 << 16];
+        // The client has one connection at a time, and each request is small.
+        for client in listener.incoming() {
+            let (mut client, mut server) =
+                (client.unwrap(), TcpStream::connect(("127.0.0.1", server)).unwrap());
+            while let Ok(asked @ 1..) = client.read(&mut bytes) {
+                let lose = !lost && bytes[..asked].windows(6).any(|word| word == b"UNLINK");
+                server.write_all(&bytes[..asked]).unwrap();
+                let answered = server.read(&mut bytes).unwrap();
+                if lose {
+                    lost = true;
+                    break;
+                }
+                client.write_all(&bytes[..answered]).unwrap();
+            }
+        }
+    });
+    port
+}
+
+#[test]
+fn keys_whose_erasure_was_answered_into_the_void_are_counted() {
+    let Some(server) = server() else { return };
+    let keys = int_keys([1, 2, 1, 7]);
+    let rows = [row(keys.get(0).unwrap(), 1, b"x"), row(keys.get(1).unwrap(), 1, b"x")];
+    block_on(open(&server).write(&table(1), &rows, 5)).unwrap();
+    // A server of few words, so that an answer comes in one piece.
+    let small = server.command("ACL SETUSER small on >pw ~mlops:* +@read +@write +eval +ping");
+    assert_eq!(small, "+OK");
+    let url = secret(format!("redis://small:pw@127.0.0.1:{}", lossy(server.port())));
+    let store = block_on(RedisOnline::connect(&url, options())).unwrap();
+    assert_eq!(block_on(store.erase(&table(1), &keys)).unwrap(), 2);
+    assert_eq!(block_on(store.erase(&table(1), &keys)).unwrap(), 0);
 }

@@ -105,7 +105,13 @@ fn answers<E: Engine>(
     let rows =
         engine.run(tables, &format!("SELECT {columns} FROM ({sql}) AS answer ORDER BY \"row\""));
     (0..views.len())
-        .map(|at| rows.iter().map(|row| answer(&row[at * 4..at * 4 + 4])).collect())
+        .map(|at| {
+            let mut answers: Vec<Answer> =
+                rows.iter().map(|row| answer(&row[at * 4..at * 4 + 4])).collect();
+            let of_never = answers.pop().expect("the row that asks of no instant");
+            assert_eq!((of_never.status, of_never.value), (RowStatus::NotFound, None));
+            answers
+        })
         .collect()
 }
 
@@ -171,6 +177,10 @@ fn tables<E: Engine>(keys: &[KeyType], rows: &[Row], asks: &[Ask]) -> Vec<String
     insert("rows; of", values);
     let ask =
         |(at, ask): (usize, &Ask)| format!("({}{at}, {})", key(&ask.key), time(Some(ask.time)));
-    insert("who asks", asks.iter().enumerate().map(ask).collect());
+    let mut values: Vec<String> = asks.iter().enumerate().map(ask).collect();
+    // Who asks of no instant sees nothing, also of a key that has rows.
+    let first = rows.first().map_or_else(|| nulls.clone(), |row| key(&row.key));
+    values.push(format!("({first}{}, NULL)", asks.len()));
+    insert("who asks", values);
     statements
 }

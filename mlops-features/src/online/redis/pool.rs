@@ -223,7 +223,7 @@ mod tests {
         thread::scope(|scope| {
             let held = places.try_acquire().unwrap();
             let waiting =
-                scope.spawn(|| wait_for(places.acquire(), Duration::from_secs(60)).is_some());
+                scope.spawn(|| wait_for(places.acquire(), Duration::from_mins(1)).is_some());
             thread::park_timeout(Duration::from_millis(10));
             drop(held);
             assert!(waiting.join().unwrap());

@@ -14,7 +14,7 @@ use super::{OP, io_error};
 /// How long to wait before the lock of another process is tried again.
 const AGAIN: Duration = Duration::from_millis(1);
 /// How long to sleep at once, at most.
-const LONG: Duration = Duration::from_secs(3600);
+const LONG: Duration = Duration::from_hours(1);
 
 /// The right to write into a directory.
 #[derive(Debug)]
