@@ -84,7 +84,8 @@ fn tables_whose_names_differ_in_capitals_have_folders_that_differ_otherwise() {
         let (world, small) = (World::new(), table());
         let store = world.open();
         let id = TableId::new(&FeatureName::new("Drivers").unwrap(), 1);
-        let large = Table { id, ..small.clone() };
+        let mut large = small.clone();
+        large.id = id;
         store.append(&small, rows(&[1], 1), Append::default()).await.unwrap();
         store.append(&large, rows(&[2, 3], 1), Append::default()).await.unwrap();
         let of = async |table: &Table| {
