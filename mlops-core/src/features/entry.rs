@@ -160,7 +160,9 @@ pub fn merge_entry(
         )
         .with("rows", rows.len())
         .with("at_most", MAX_PENDING)
-        .with_hint("write them when their time has come; a view's `ahead` says how early it may be"));
+        .with_hint(
+            "write them when their time has come; a view's `ahead` says how early it may be",
+        ));
     }
     Ok(Some(write(&rows)))
 }

@@ -21,6 +21,7 @@ pub use self::redis::*;
 pub use self::table::{EmbeddedOnline, EmbeddedOptions};
 
 /// A key in a message: its printable bytes, cut.
+#[cfg(any(feature = "embedded", feature = "redis"))]
 fn shown(key: &[u8]) -> String {
     const MOST: usize = 64;
     let cut = if key.len() > MOST { "…" } else { "" };
