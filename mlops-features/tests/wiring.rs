@@ -17,13 +17,14 @@ use mlops_core::features::{
     Lifecycle, Materialize, RowStatus, ServiceRef, Watermark,
 };
 use mlops_core::journal::Actor;
+use mlops_core::registry::{ACCESS_KIND, ACCESS_NAME, Catalog, PutDocument};
 use mlops_core::time::{Clock, ManualClock};
 use mlops_core::{ErrorKind, Key};
 use mlops_features::catalog::ObjectCatalog;
 use mlops_features::offline::SegmentStore;
 use mlops_features::online::MemoryOnline;
 use mlops_features::transform::Functions;
-use mlops_features::{Features, Policy};
+use mlops_features::{Authorized, Features, Policy};
 use object_store::memory::InMemory;
 
 const START: i64 = 1_700_000_000;
@@ -609,5 +610,46 @@ fn an_online_store_of_another_log_is_refused() {
         assert!(refused.to_string().contains("another log"), "{refused}");
         let done = features.materialize(what().full()).await.unwrap();
         assert_eq!((done.views[0].rows, done.views[0].next_seq), (1, 1));
+    });
+}
+
+#[test]
+fn a_role_says_who_may_do_what() {
+    let (features, _) = open(WEATHER);
+    block_on(async {
+        let actor = |name: &str| Actor::new(name).unwrap();
+        let files = Arc::new(InMemory::new());
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::at_micros(1));
+        let rules = ObjectCatalog::open(files, "rules", clock, actor("root")).await.unwrap();
+        let access = serde_json::json!({"grants": [
+            {"actor": "root", "role": "admin"},
+            {"actor": "ann", "role": "viewer"},
+            {"actor": "ci/*", "role": "contributor"},
+        ]});
+        let put = PutDocument::new(
+            Key::new(ACCESS_KIND).unwrap(),
+            Key::new(ACCESS_NAME).unwrap(),
+            access,
+        );
+        rules.put_document(put).await.unwrap();
+        let rules: Arc<dyn Catalog> = Arc::new(rules);
+        let inner: Arc<dyn FeatureStore> = Arc::new(features);
+        let as_actor = |name| Authorized::new(&inner, Arc::clone(&rules), actor(name));
+        let row = || weather(&[("JFK", 1, Some(1.0))]);
+        let keys = batch(&[("airport", texts(&["JFK"]))]);
+        let (view, airport) = (name("weather"), name("airport"));
+
+        let ann = as_actor("ann");
+        assert!(ann.registered().await.is_ok());
+        let refused = ann.push(&view, row(), Append::default()).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Denied);
+        assert!(refused.to_string().contains("ann") && refused.to_string().contains("contributor"));
+        let ci = as_actor("ci/7");
+        assert!(ci.push(&view, row(), Append::default()).await.is_ok());
+        assert_eq!(ci.erase(&airport, &keys).await.unwrap_err().kind(), ErrorKind::Denied);
+        assert_eq!(as_actor("root").erase(&airport, &keys).await.unwrap()[0].offline.rows, 1);
+        assert_eq!(as_actor("eve").registered().await.unwrap_err().kind(), ErrorKind::Denied);
+        let by_root = as_actor("eve").features_as(actor("root"));
+        assert!(by_root.registered().await.is_ok(), "the actor is a name that the program gives");
     });
 }

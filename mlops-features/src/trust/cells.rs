@@ -67,6 +67,10 @@ pub(super) fn text(array: &ArrayRef, row: usize) -> String {
     if array.is_null(row) {
         return "null".to_owned();
     }
+    // Arrow knows the zone `UTC` only with its tables of named zones, which need not be compiled in.
+    if let Some(times) = array.as_primitive_opt::<TimestampMicrosecondType>() {
+        return mlops_core::time::from_micros_lossy(times.value(row)).to_string();
+    }
     let options = FormatOptions::new();
     ArrayFormatter::try_new(array, &options)
         .and_then(|show| show.value(row).try_to_string())

@@ -162,3 +162,25 @@ fn what_is_in_files_of_others_is_said_before_anything_is_erased() {
     assert_eq!((code, &error["context"]["view"]), (1, &json!("weather@1")), "{error:#}");
     assert_eq!(store.json("features show driver_stats")["statistics"]["rows"], 4);
 }
+
+#[test]
+fn redis_answers_as_the_embedded_table_does() {
+    let server = match mlops_testkit::redis::RedisServer::start() {
+        Ok(server) => server,
+        Err(absent) if !mlops_testkit::strict() => return println!("ignored: {absent}"),
+        Err(absent) => panic!("{absent}"),
+    };
+    let store = filled();
+    let online = format!("--online {}", server.url());
+    let get = "features get eta driver_id=7 distance=2 --at 2025-01-01T12:00:00Z";
+    let embedded = store.json(get);
+    let before = store.json(&format!("{get} {online}"));
+    assert_ne!(before, embedded, "nothing is there yet");
+    store.done(&format!("features materialize {online}"));
+    assert_eq!(store.json(&format!("{get} {online}")), embedded);
+    // Another store on the same server has rows of its own.
+    let other = filled();
+    assert_eq!(other.json(&format!("{get} {online}")), before);
+    let (_, error) = store.refused(&format!("{get} --online redis://127.0.0.1:1/0"));
+    assert_eq!(error["kind"], "unavailable", "{error:#}");
+}

@@ -7,9 +7,11 @@ use mlops::arrow::array::{
     TimestampMicrosecondArray,
 };
 use mlops::arrow::compute::{CastOptions, cast_with_options};
-use mlops::arrow::datatypes::{DataType, Float32Type, Float64Type, Int64Type};
+use mlops::arrow::datatypes::{
+    DataType, Float32Type, Float64Type, Int64Type, TimestampMicrosecondType,
+};
 use mlops::arrow::util::display::{ArrayFormatter, FormatOptions};
-use mlops::time::to_micros;
+use mlops::time::{from_micros_lossy, to_micros};
 use mlops::{Error, Result};
 use serde_json::{Value, json};
 
@@ -50,6 +52,11 @@ pub(super) fn json(column: &ArrayRef, row: usize) -> Value {
 }
 
 fn shown(column: &ArrayRef, row: usize) -> String {
+    // Arrow knows the zone `UTC` only with its tables of named zones, which are not compiled in.
+    if let Some(times) = column.as_primitive_opt::<TimestampMicrosecondType>() {
+        let at = from_micros_lossy(times.value(row));
+        return at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
+    }
     let options = FormatOptions::new();
     ArrayFormatter::try_new(column, &options)
         .map_or_else(|_| "?".to_owned(), |formatter| formatter.value(row).to_string())
